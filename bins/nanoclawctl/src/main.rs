@@ -1,0 +1,3 @@
+//! Administration, and the whole toolkit in the foreground.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Inside the sandbox: drives the model.
+
+fn main() {}

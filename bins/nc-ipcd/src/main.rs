@@ -1,0 +1,3 @@
+//! Takes what agents say and ask into the store.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Decides who answers a message.
+
+fn main() {}

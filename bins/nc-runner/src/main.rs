@@ -1,0 +1,3 @@
+//! Runs one agent in a sandbox.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What being a channel means: record inbound, lease and send outbound.

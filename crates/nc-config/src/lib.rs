@@ -1,0 +1,1 @@
+//! nanoclaw.toml: one table of keys, and where an installation keeps what.

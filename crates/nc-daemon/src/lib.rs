@@ -1,0 +1,1 @@
+//! What being one of the daemons means: logs, readiness, watchdog, sockets, doorbells, orderly stop.

@@ -1,0 +1,1 @@
+//! Test code only: the harness that starts the real programs.

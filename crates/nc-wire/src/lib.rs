@@ -1,0 +1,1 @@
+//! The protocols between host and sandbox.
