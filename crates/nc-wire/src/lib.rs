@@ -1,1 +1,3 @@
 //! The protocols between host and sandbox.
+
+pub mod mailbox;

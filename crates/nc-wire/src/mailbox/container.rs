@@ -1,0 +1,1 @@
+//! The container's side of the mailbox: reads `inbound.db`, writes `outbound.db`.

@@ -1,0 +1,3 @@
+//! The mailbox: two SQLite files, one writer each, between the host and one session's sandbox.
+
+pub mod container;
