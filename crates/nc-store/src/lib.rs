@@ -1,1 +1,47 @@
 //! The SQLite store: migrations, and the only SQL on it.
+//!
+//! A [`Store`] is one connection of one program. Every write is one `BEGIN IMMEDIATE` transaction with nothing but SQL
+//! inside; whoever changed something rings the doorbell of whoever is next, after the commit. nanoclaw-store(5)
+//! describes every table: who inserts a row and who moves it on.
+
+mod chats;
+mod clock;
+mod connection;
+mod deliveries;
+mod error;
+mod groups;
+mod inbox;
+mod ledger;
+mod messages;
+mod notices;
+mod people;
+mod routings;
+mod runs;
+mod sends;
+mod sessions;
+mod wirings;
+
+pub use clock::{new_id, now};
+pub use connection::Store;
+pub use error::{Exit, StoreError, Verdict};
+
+/// Every query that runs for each message, delivery or doorbell, by a name: none of them may read a table from end to end.
+#[must_use]
+pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
+    [
+        chats::HOT,
+        deliveries::HOT,
+        groups::HOT,
+        inbox::HOT,
+        ledger::HOT,
+        messages::HOT,
+        notices::HOT,
+        people::HOT,
+        routings::HOT,
+        runs::HOT,
+        sends::HOT,
+        sessions::HOT,
+        wirings::HOT,
+    ]
+    .concat()
+}

@@ -1,0 +1,4 @@
+//! What a person must be told.
+
+/// The queries of this module that run for each message, delivery or doorbell.
+pub(crate) const HOT: &[(&str, &str)] = &[];

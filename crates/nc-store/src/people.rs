@@ -1,0 +1,4 @@
+//! Users, and what they may do.
+
+/// The queries of this module that run for each message, delivery or doorbell.
+pub(crate) const HOT: &[(&str, &str)] = &[];

@@ -1,0 +1,4 @@
+//! Agents at work, from their start to their last word.
+
+/// The queries of this module that run for each message, delivery or doorbell.
+pub(crate) const HOT: &[(&str, &str)] = &[];
