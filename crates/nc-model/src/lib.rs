@@ -2,14 +2,24 @@
 //!
 //! Nothing here does I/O or reads a clock: whoever needs a rule decided fetches what it needs and passes it in.
 
+pub mod container_config;
+pub mod engage;
 mod folder;
 mod ids;
+pub mod limits;
+pub mod markup;
+pub mod naming;
+pub mod quantity;
+pub mod retry;
 mod time;
+pub mod trigger;
 mod vocabulary;
 
+pub use container_config::{ContainerConfig, Runtime, Wire};
 pub use folder::{FolderName, FolderNameError};
 pub use ids::{ChatId, GroupId, RoutingId, Seq};
 pub use time::{Timestamp, TimestampError};
+pub use trigger::{PatternError, Trigger};
 pub use vocabulary::{
     Audience, Cause, ContextMode, Decision, DeliveryKind, EngageMode, IgnoredMessagePolicy, InboxKind, MessageKind,
     MissedRunPolicy, Role, RoutingOutcome, RunOutcome, ScheduleType, SendLevel, SendStatus, SenderScope, SessionMode,

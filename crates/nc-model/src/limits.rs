@@ -1,0 +1,43 @@
+//! How much an agent or a stranger can make of anything. The first four are the last section of the wires' page.
+
+/// The largest row of a mailbox, or request file, in bytes.
+pub const MAX_ROW_BYTES: u64 = 1024 * 1024;
+
+/// The longest text of one message, in bytes.
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+
+/// How many new rows are taken out of a mailbox at one look; the others at the next.
+pub const MAX_ROWS_A_LOOK: usize = 1000;
+
+/// How many bytes of new rows are taken out of a mailbox at one look; the others at the next.
+pub const MAX_LOOK_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The largest file that an agent sends, in bytes.
+pub const MAX_FILE: u64 = 50 * 1024 * 1024;
+
+/// How many files go with one message.
+pub const MAX_FILES: usize = 20;
+
+/// The longest name of a file, in bytes: what common file systems take.
+pub const MAX_NAME: usize = 255;
+
+/// How deep JSON from outside may go.
+pub const JSON_DEPTH: usize = 32;
+
+/// How many request files of a group may wait.
+pub const MAX_WAITING_FILES: usize = 10_000;
+
+/// The largest `outbound.db` and the largest journal of it, in bytes.
+pub const MAX_MAILBOX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The largest `seq` of a row: the largest integer that every reader of JSON keeps exact.
+pub const MAX_SEQ: i64 = 1 << 53;
+
+/// The longest id that an agent gives a row, in bytes. A guess: runners use 20 to 60.
+pub const MAX_ID_BYTES: usize = 255;
+
+/// How many refused things of one group are kept for a person to see.
+pub const MAX_REJECTED_FILES: usize = 1000;
+
+/// How many bytes of refused things of one group are kept for a person to see.
+pub const MAX_REJECTED_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,0 +1,52 @@
+//! How long to wait before something that failed is tried again.
+
+use std::time::Duration;
+
+/// How often a message is given to a run before it counts as failed. The older programs' own number.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// How often a send that the platform did not take is tried before it is dead. A guess: with the delays of
+/// [`send_retry_delay`] it is a little over an hour and a half.
+pub const MAX_SEND_ATTEMPTS: u32 = 15;
+
+/// The wait after the first failed run. The older programs' own number.
+const FIRST_RUN_DELAY: Duration = Duration::from_secs(5);
+
+/// The wait after the first failed send. A guess: a broken connection is often back by then.
+const FIRST_SEND_DELAY: Duration = Duration::from_secs(1);
+
+/// The longest wait before a send. A guess: a person who waits for a reply looks again within minutes.
+const MAX_SEND_DELAY: Duration = Duration::from_secs(600);
+
+/// Returns how long to wait before a session whose run failed is given another: 5, 10, 20, 40, 80 s.
+///
+/// `attempt` counts the failures so far, 1 after the first; 0 is taken as 1, and more than [`MAX_ATTEMPTS`] as that.
+#[must_use]
+pub fn retry_delay(attempt: u32) -> Duration {
+    doubled(FIRST_RUN_DELAY, attempt.min(MAX_ATTEMPTS))
+}
+
+/// Returns how long to wait before a send that failed is tried again: 1, 2, 4 … s, at most 10 minutes.
+///
+/// `attempt` counts the failures so far, 1 after the first; 0 is taken as 1 and nothing overflows.
+#[must_use]
+pub fn send_retry_delay(attempt: u32) -> Duration {
+    doubled(FIRST_SEND_DELAY, attempt).min(MAX_SEND_DELAY)
+}
+
+fn doubled(first: Duration, attempt: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_to_their_ends() {
+        let runs: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|n| retry_delay(n).as_secs()).to_vec();
+        assert_eq!(runs, [5, 5, 10, 20, 40, 80, 80, 80]);
+        let sends: Vec<u64> = [0, 1, 2, 10, 11, 100, u32::MAX].map(|n| send_retry_delay(n).as_secs()).to_vec();
+        assert_eq!(sends, [1, 1, 2, 512, 600, 600, 600]);
+    }
+}
