@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::limits::{MAX_SANDBOX_PROCESSES, MIN_SANDBOX_MEMORY, TIMEOUT_RANGE};
 use crate::quantity::{format_duration, format_size, parse_duration, parse_size};
 
 /// What a group says about its sandbox. What is left out comes from the configuration.
@@ -92,7 +93,7 @@ fn yes() -> bool {
 #[serde(deny_unknown_fields, default)]
 pub struct SandboxLimits {
     /// Processes and threads.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "processes")]
     pub processes: Option<u32>,
     /// Memory in bytes, written such as `"2GiB"`.
     #[serde(skip_serializing_if = "Option::is_none", with = "size")]
@@ -125,11 +126,14 @@ pub struct Packages {
 
 /// A text that is no container configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("the container configuration is not valid: {source}")]
-pub struct ContainerConfigError {
-    /// What is wrong with it, with the name of the field and the line.
-    #[from]
-    source: serde_json::Error,
+#[non_exhaustive]
+pub enum ContainerConfigError {
+    /// It is no JSON object at all.
+    #[error("the container configuration is not a JSON object: write {{}} for none")]
+    NotObject,
+    /// A field is unknown, of the wrong type or out of range; the text names it and the place.
+    #[error("the container configuration is not valid: {0}")]
+    Field(#[from] serde_json::Error),
 }
 
 impl ContainerConfig {
@@ -138,6 +142,10 @@ impl ContainerConfig {
     /// # Errors
     /// [`ContainerConfigError`] naming the field that is unknown or of the wrong type, and the place.
     pub fn parse(json: &str) -> Result<Self, ContainerConfigError> {
+        // serde takes an array for a struct whose fields all have defaults.
+        if !json.trim_start().starts_with('{') {
+            return Err(ContainerConfigError::NotObject);
+        }
         Ok(serde_json::from_str(json)?)
     }
 
@@ -150,8 +158,18 @@ impl ContainerConfig {
     }
 }
 
+fn processes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let given = Option::<u32>::deserialize(from)?;
+    match given {
+        Some(n) if n == 0 || n > MAX_SANDBOX_PROCESSES => {
+            Err(serde::de::Error::custom(format!("{n} is out of range: 1 to {MAX_SANDBOX_PROCESSES}")))
+        }
+        other => Ok(other),
+    }
+}
+
 mod duration {
-    use super::{Deserialize, Deserializer, Duration, Serializer, format_duration, parse_duration};
+    use super::{Deserialize, Deserializer, Duration, Serializer, TIMEOUT_RANGE, format_duration, parse_duration};
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
@@ -163,12 +181,19 @@ mod duration {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
-        text.map(|text| parse_duration(&text).map_err(serde::de::Error::custom)).transpose()
+        text.map(|text| in_range(&text).map_err(serde::de::Error::custom)).transpose()
+    }
+
+    fn in_range(text: &str) -> Result<Duration, String> {
+        let duration = parse_duration(text).map_err(|error| error.to_string())?;
+        let (least, most) = (format_duration(*TIMEOUT_RANGE.start()), format_duration(*TIMEOUT_RANGE.end()));
+        let fits = TIMEOUT_RANGE.contains(&duration);
+        fits.then_some(duration).ok_or_else(|| format!("{text:?} is out of range: {least} to {most}"))
     }
 }
 
 mod size {
-    use super::{Deserialize, Deserializer, Serializer, format_size, parse_size};
+    use super::{Deserialize, Deserializer, MIN_SANDBOX_MEMORY, Serializer, format_size, parse_size};
 
     #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub(super) fn serialize<S: Serializer>(value: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
@@ -180,7 +205,14 @@ mod size {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
         let text = Option::<String>::deserialize(from)?;
-        text.map(|text| parse_size(&text).map_err(serde::de::Error::custom)).transpose()
+        text.map(|text| in_range(&text).map_err(serde::de::Error::custom)).transpose()
+    }
+
+    fn in_range(text: &str) -> Result<u64, String> {
+        let bytes = parse_size(text).map_err(|error| error.to_string())?;
+        let least = format_size(MIN_SANDBOX_MEMORY);
+        let fits = bytes >= MIN_SANDBOX_MEMORY;
+        fits.then_some(bytes).ok_or_else(|| format!("{text:?} is out of range: at least {least}"))
     }
 }
 
@@ -210,8 +242,13 @@ mod tests {
             (r#"{"idle_timeout":"soon"}"#, "\"soon\" is not a duration"),
             (r#"{"idle_timeout":5}"#, "invalid type: integer `5`"),
             (r#"{"limits":{"processes":-1}}"#, "invalid value: integer `-1`"),
-            ("[]", "invalid length 0"),
-            ("", "EOF while parsing"),
+            (r#"{"idle_timeout":"0s"}"#, "\"0s\" is out of range: 1s to 24h"),
+            (r#"{"run_timeout":"25h"}"#, "\"25h\" is out of range: 1s to 24h"),
+            (r#"{"limits":{"processes":0}}"#, "0 is out of range: 1 to 4194304"),
+            (r#"{"limits":{"memory":"1B"}}"#, "\"1B\" is out of range: at least 16MiB"),
+            (r#"{"image":"x""#, "EOF while parsing"),
+            ("[]", "not a JSON object"),
+            ("", "not a JSON object"),
         ];
         for (json, reason) in cases {
             let error = ContainerConfig::parse(json).unwrap_err().to_string();

@@ -1,5 +1,8 @@
 //! How much an agent or a stranger can make of anything. The first four are the last section of the wires' page.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 /// The largest row of a mailbox, or request file, in bytes.
 pub const MAX_ROW_BYTES: u64 = 1024 * 1024;
 
@@ -41,3 +44,12 @@ pub const MAX_REJECTED_FILES: usize = 1000;
 
 /// How many bytes of refused things of one group are kept for a person to see.
 pub const MAX_REJECTED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How short and how long the timeouts of a run may be set. A guess: a run of more than a day is a service.
+pub const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+
+/// The largest limit on processes: what Linux has numbers for, `PID_MAX_LIMIT` in proc_pid_max(5).
+pub const MAX_SANDBOX_PROCESSES: u32 = 4 * 1024 * 1024;
+
+/// The smallest limit on memory, in bytes. A guess: below it no agent starts.
+pub const MIN_SANDBOX_MEMORY: u64 = 16 * 1024 * 1024;
