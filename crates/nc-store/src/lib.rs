@@ -13,17 +13,23 @@ mod groups;
 mod inbox;
 mod ledger;
 mod messages;
+mod migrations;
 mod notices;
 mod people;
+mod place;
 mod routings;
+mod row;
 mod runs;
 mod sends;
 mod sessions;
+mod trouble;
 mod wirings;
 
 pub use clock::{new_id, now};
 pub use connection::Store;
 pub use error::{Exit, StoreError, Verdict};
+pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
+pub use trouble::Trouble;
 
 /// Every query that runs for each message, delivery or doorbell, by a name: none of them may read a table from end to end.
 #[must_use]

@@ -1,4 +1,397 @@
 //! Agents at work, from their start to their last word.
+//!
+//! A run is *live* until `ended_at` is written (by its runner, after the last process of the sandbox is gone), then
+//! *ended* until nc-ipcd has looked at `outbound.db` for the last time (`collected_at`), and only then the router judges
+//! it. At most one run of a session is live; the store holds that with a unique index.
+
+use nc_model::{Cause, FolderName, GroupId, RunOutcome, SessionStatus, Timestamp};
+use rusqlite::{OptionalExtension, Row, named_params};
+
+use crate::{Store, StoreError};
+
+/// What a runner must know to build the sandbox of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunPlan {
+    /// The session.
+    pub session: String,
+    /// Where the session stands.
+    pub status: SessionStatus,
+    /// The agent group that the session belongs to.
+    pub group: GroupId,
+    /// The group's folder.
+    pub folder: FolderName,
+    /// The group's name.
+    pub group_name: String,
+    /// Whether it is the main group.
+    pub is_main: bool,
+    /// The session's provider, else the group's.
+    pub provider: Option<String>,
+    /// The group's model.
+    pub model: Option<String>,
+    /// The group's `container_config`, JSON.
+    pub container_config: String,
+}
+
+/// A run that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its id, from [`new_id`](crate::new_id).
+    pub id: String,
+    /// Its session.
+    pub session: String,
+    /// Why it was asked for.
+    pub cause: Cause,
+    /// Whether answers go to the chat.
+    pub to_chat: bool,
+    /// The engine, e.g. `bubblewrap`.
+    pub runtime: String,
+    /// The runner's own instance: its unit, or its process id.
+    pub instance: String,
+    /// The boot that it lives in.
+    pub boot_id: String,
+    /// The runner's process id.
+    pub pid: i64,
+    /// When it begins.
+    pub started_at: Timestamp,
+}
+
+/// What became of the wish to begin a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The row is written.
+    Started,
+    /// The session has a live run already: its id.
+    Live(String),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// When the last process was gone.
+    pub ended_at: Timestamp,
+    /// How.
+    pub outcome: RunOutcome,
+    /// The failure, in words; none where there is none.
+    pub error: Option<String>,
+    /// How the agent's process ended, in words.
+    pub exit_detail: String,
+    /// CPU time of everything in the sandbox, in milliseconds.
+    pub cpu_ms: Option<i64>,
+    /// The most memory that it used, in bytes.
+    pub peak_rss: Option<i64>,
+}
+
+/// What the model used, as the agent says: for display only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Tokens read.
+    pub input_tokens: Option<i64>,
+    /// Tokens written.
+    pub output_tokens: Option<i64>,
+    /// Price in US dollars.
+    pub cost_usd: Option<f64>,
+    /// Turns of the model.
+    pub turns: Option<i64>,
+    /// Milliseconds to the first token.
+    pub first_token_ms: Option<i64>,
+}
+
+/// A row of `runs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// Its session.
+    pub session: String,
+    /// The agent group of the session.
+    pub group: GroupId,
+    /// Why it was asked for.
+    pub cause: Cause,
+    /// Whether answers go to the chat.
+    pub to_chat: bool,
+    /// The engine.
+    pub runtime: Option<String>,
+    /// The runner's instance.
+    pub instance: Option<String>,
+    /// The boot that it lives in.
+    pub boot_id: Option<String>,
+    /// The runner's process id.
+    pub pid: Option<i64>,
+    /// What the engine calls the sandbox.
+    pub sandbox_id: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was asked to leave.
+    pub leave_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When `outbound.db` was looked at for the last time.
+    pub collected_at: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// The failure, in words.
+    pub error: Option<String>,
+    /// How the agent's process ended, in words.
+    pub exit_detail: Option<String>,
+    /// CPU time of everything in the sandbox, in milliseconds.
+    pub cpu_ms: Option<i64>,
+    /// The most memory that it used, in bytes.
+    pub peak_rss: Option<i64>,
+}
+
+macro_rules! run_query {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.session_id, s.agent_group_id, r.cause, r.to_chat, r.runtime, r.instance, r.boot_id, r.pid, \
+             r.sandbox_id, r.started_at, r.leave_at, r.ended_at, r.collected_at, r.outcome, r.error, r.exit_detail, \
+             r.cpu_ms, r.peak_rss FROM runs r JOIN sessions s ON s.id = r.session_id ",
+            $rest
+        )
+    };
+}
+
+const PLAN: &str = "SELECT s.id, s.status, g.id, g.folder, g.name, g.is_main, ifnull(s.provider, g.provider), g.model, \
+                    g.container_config FROM sessions s JOIN agent_groups g ON g.id = s.agent_group_id WHERE s.id = ?1";
+const BEGIN: &str = "INSERT INTO runs (id, session_id, cause, to_chat, runtime, instance, boot_id, pid, started_at) VALUES \
+                     (:id, :session, :cause, :to_chat, :runtime, :instance, :boot_id, :pid, :started_at)";
+const SANDBOX: &str = "UPDATE runs SET sandbox_id = ?2 WHERE id = ?1 AND ended_at IS NULL";
+const END: &str = "UPDATE runs SET ended_at = :ended_at, outcome = :outcome, error = :error, exit_detail = :exit_detail, \
+                   cpu_ms = :cpu_ms, peak_rss = :peak_rss WHERE id = :id AND ended_at IS NULL";
+const LOSE: &str = "UPDATE runs SET ended_at = ?2, outcome = 'lost', exit_detail = ?3 WHERE id = ?1 AND ended_at IS NULL";
+const ASK: &str = "UPDATE runs SET leave_at = ?2 WHERE id = ?1 AND ended_at IS NULL AND leave_at IS NULL";
+const LEAVE: &str = "SELECT leave_at FROM runs WHERE id = ?1";
+const COLLECT: &str = "UPDATE runs SET collected_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND collected_at IS NULL";
+const USAGE: &str = "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cost_usd = ?4, turns = ?5, first_token_ms = ?6 \
+                     WHERE id = ?1";
+const ONE: &str = run_query!("WHERE r.id = ?1");
+const LIVE_OF: &str = run_query!("WHERE r.session_id = ?1 AND r.ended_at IS NULL");
+const LAST_OF: &str = run_query!("WHERE r.session_id = ?1 ORDER BY r.started_at DESC, r.id DESC LIMIT 1");
+// `session_id > ''` makes SQLite search the partial index instead of reading the table.
+const LIVE: &str = run_query!("WHERE r.ended_at IS NULL AND r.session_id > '' ORDER BY r.started_at, r.id");
+const UNCOLLECTED: &str = run_query!("WHERE r.collected_at IS NULL AND r.session_id > '' ORDER BY r.started_at, r.id");
+const RECENT: &str = run_query!("WHERE r.started_at < ?1 ORDER BY r.started_at DESC, r.id DESC LIMIT ?2");
 
 /// The queries of this module that run for each message, delivery or doorbell.
-pub(crate) const HOT: &[(&str, &str)] = &[];
+pub(crate) const HOT: &[(&str, &str)] = &[
+    ("runs: plan", PLAN),
+    ("runs: end", END),
+    ("runs: asked to leave", LEAVE),
+    ("runs: collect", COLLECT),
+    ("runs: one", ONE),
+    ("runs: live of a session", LIVE_OF),
+    ("runs: last of a session", LAST_OF),
+    ("runs: live", LIVE),
+    ("runs: not yet collected", UNCOLLECTED),
+];
+
+impl Store {
+    /// What is needed to run `session`; none where there is no such session or its group was removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read or holds a word that it may not.
+    pub fn run_plan(&self, session: &str) -> Result<Option<RunPlan>, StoreError> {
+        Ok(self.conn().prepare_cached(PLAN)?.query_row([session], plan).optional()?)
+    }
+
+    /// Begins a run, where the session has no live one. The caller holds the session's lock.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written or there is no such session.
+    pub fn begin_run(&mut self, run: &NewRun) -> Result<Begun, StoreError> {
+        self.write(|tx| {
+            let live = tx.prepare_cached(LIVE_OF)?.query_row([&run.session], |row| row.get(0)).optional()?;
+            if let Some(live) = live {
+                return Ok(Begun::Live(live));
+            }
+            tx.prepare_cached(BEGIN)?.execute(named_params! {
+                ":id": run.id, ":session": run.session, ":cause": run.cause.as_str(), ":to_chat": run.to_chat,
+                ":runtime": run.runtime, ":instance": run.instance, ":boot_id": run.boot_id, ":pid": run.pid,
+                ":started_at": run.started_at.0,
+            })?;
+            Ok(Begun::Started)
+        })
+    }
+
+    /// Writes down what the engine calls the sandbox of a live run.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn name_sandbox(&mut self, run: &str, sandbox: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached(SANDBOX)?.execute([run, sandbox])?;
+            Ok(())
+        })
+    }
+
+    /// Ends a run; false where it had ended already, which changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn end_run(&mut self, run: &str, end: &RunEnd) -> Result<bool, StoreError> {
+        self.write(|tx| {
+            let changed = tx.prepare_cached(END)?.execute(named_params! {
+                ":id": run, ":ended_at": end.ended_at.0, ":outcome": end.outcome.as_str(), ":error": end.error,
+                ":exit_detail": end.exit_detail, ":cpu_ms": end.cpu_ms, ":peak_rss": end.peak_rss,
+            })?;
+            Ok(changed > 0)
+        })
+    }
+
+    /// Ends a run whose runner went away without a word; false where it had ended already.
+    ///
+    /// The caller holds the session's lock, which proves that no sandbox of it lives.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn lose_run(&mut self, run: &str, at: Timestamp, detail: &str) -> Result<bool, StoreError> {
+        self.write(|tx| Ok(tx.prepare_cached(LOSE)?.execute((run, at.0, detail))? > 0))
+    }
+
+    /// Asks a live run to leave; false where it has ended or was asked before. Ring its doorbell afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn ask_run_to_leave(&mut self, run: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|tx| Ok(tx.prepare_cached(ASK)?.execute((run, at.0))? > 0))
+    }
+
+    /// Whether a run was asked to leave.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn run_should_leave(&self, run: &str) -> Result<bool, StoreError> {
+        let at: Option<Option<i64>> =
+            self.conn().prepare_cached(LEAVE)?.query_row([run], |row| row.get(0)).optional()?;
+        Ok(at.flatten().is_some())
+    }
+
+    /// Says that `outbound.db` was looked at for the last time after the run's end; false where the run lives or this
+    /// was said before.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn collect_run(&mut self, run: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write(|tx| Ok(tx.prepare_cached(COLLECT)?.execute((run, at.0))? > 0))
+    }
+
+    /// Writes down what the model used.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn record_usage(&mut self, run: &str, usage: &Usage) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached(USAGE)?.execute((
+                run,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cost_usd,
+                usage.turns,
+                usage.first_token_ms,
+            ))?;
+            Ok(())
+        })
+    }
+
+    /// The run `id`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn run(&self, id: &str) -> Result<Option<Run>, StoreError> {
+        Ok(self.conn().prepare_cached(ONE)?.query_row([id], run).optional()?)
+    }
+
+    /// The live run of a session.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn live_run(&self, session: &str) -> Result<Option<Run>, StoreError> {
+        Ok(self.conn().prepare_cached(LIVE_OF)?.query_row([session], run).optional()?)
+    }
+
+    /// The run of a session that began last, live or ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn last_run(&self, session: &str) -> Result<Option<Run>, StoreError> {
+        Ok(self.conn().prepare_cached(LAST_OF)?.query_row([session], run).optional()?)
+    }
+
+    /// Every live run, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn live_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.runs(LIVE, [])
+    }
+
+    /// Every run that is live, or whose `outbound.db` awaits its last look; the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn uncollected_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.runs(UNCOLLECTED, [])
+    }
+
+    /// At most `limit` runs that began before `before`, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn recent_runs(&self, before: Timestamp, limit: u32) -> Result<Vec<Run>, StoreError> {
+        self.runs(RECENT, (before.0, limit))
+    }
+
+    fn runs(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
+        Ok(self.conn().prepare_cached(sql)?.query_map(params, run)?.collect::<Result<_, _>>()?)
+    }
+}
+
+fn plan(row: &Row<'_>) -> rusqlite::Result<RunPlan> {
+    Ok(RunPlan {
+        session: row.get(0)?,
+        status: word(row, 1)?,
+        group: GroupId(row.get(2)?),
+        folder: word(row, 3)?,
+        group_name: row.get(4)?,
+        is_main: row.get(5)?,
+        provider: row.get(6)?,
+        model: row.get(7)?,
+        container_config: row.get(8)?,
+    })
+}
+
+fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let outcome: Option<String> = row.get(14)?;
+    Ok(Run {
+        id: row.get(0)?,
+        session: row.get(1)?,
+        group: GroupId(row.get(2)?),
+        cause: word(row, 3)?,
+        to_chat: row.get(4)?,
+        runtime: row.get(5)?,
+        instance: row.get(6)?,
+        boot_id: row.get(7)?,
+        pid: row.get(8)?,
+        sandbox_id: row.get(9)?,
+        started_at: Timestamp(row.get(10)?),
+        leave_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+        ended_at: row.get::<_, Option<i64>>(12)?.map(Timestamp),
+        collected_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
+        outcome: outcome.map(|_| word(row, 14)).transpose()?,
+        error: row.get(15)?,
+        exit_detail: row.get(16)?,
+        cpu_ms: row.get(17)?,
+        peak_rss: row.get(18)?,
+    })
+}
+
+/// Reads a column that holds a word of a closed set, or a folder's name.
+fn word<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
