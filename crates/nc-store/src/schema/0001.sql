@@ -165,7 +165,7 @@ CREATE TABLE routings (
     CHECK ((outcome IS NULL) = (outcome_at IS NULL))
 ) STRICT;
 CREATE UNIQUE INDEX one_routing ON routings (message_seq, ifnull(agent_group_id, 0));
-CREATE INDEX routings_unplaced ON routings (id) WHERE decision IN ('work', 'context') AND placed_at IS NULL;
+CREATE INDEX routings_unplaced ON routings (session_id, id) WHERE decision IN ('work', 'context') AND placed_at IS NULL;
 CREATE INDEX routings_open ON routings (session_id, message_seq) WHERE decision = 'work' AND outcome IS NULL;
 CREATE INDEX routings_retry ON routings (next_attempt_at) WHERE decision = 'work' AND outcome IS NULL AND next_attempt_at IS NOT NULL;
 CREATE INDEX routings_held ON routings (approval_id) WHERE decision = 'held';
@@ -190,6 +190,8 @@ CREATE TABLE runs (
     leave_at        INTEGER,
     ended_at        INTEGER,
     collected_at    INTEGER,
+    -- When the router decided what becomes of what the run left undone; no other run of the session begins before.
+    judged_at       INTEGER,
     outcome         TEXT    CHECK (outcome IN ('completed', 'failed', 'timeout', 'killed', 'lost')),
     error           TEXT,
     exit_detail     TEXT,
@@ -202,6 +204,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE UNIQUE INDEX one_live_run ON runs (session_id) WHERE ended_at IS NULL;
 CREATE INDEX runs_uncollected ON runs (session_id) WHERE collected_at IS NULL;
+CREATE INDEX runs_unjudged ON runs (session_id) WHERE judged_at IS NULL;
 CREATE INDEX runs_by_session ON runs (session_id, started_at);
 CREATE INDEX runs_by_start ON runs (started_at);
 
@@ -262,7 +265,7 @@ CREATE TABLE session_inbox (
     ended_at   INTEGER,
     UNIQUE (session_id, source)
 ) STRICT;
-CREATE INDEX inbox_unplaced ON session_inbox (created_at, id) WHERE placed_at IS NULL;
+CREATE INDEX inbox_unplaced ON session_inbox (session_id, created_at, id) WHERE placed_at IS NULL;
 CREATE INDEX inbox_open ON session_inbox (session_id, created_at) WHERE trigger = 1 AND ended_at IS NULL;
 
 CREATE TABLE notices (
