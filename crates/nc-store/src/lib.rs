@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod deliveries;
 mod error;
+mod fate;
 mod groups;
 mod inbox;
 mod ledger;
@@ -28,7 +29,9 @@ mod wirings;
 pub use clock::{new_id, now};
 pub use connection::Store;
 pub use error::{Exit, StoreError, Verdict};
+pub use fate::{AgentFate, Fate};
 pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
+pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
 pub use trouble::Trouble;
 
 /// Every query that runs for each message, delivery or doorbell, by a name: none of them may read a table from end to end.
@@ -37,6 +40,7 @@ pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
     [
         chats::HOT,
         deliveries::HOT,
+        fate::HOT,
         groups::HOT,
         inbox::HOT,
         ledger::HOT,
