@@ -1,0 +1,77 @@
+//! Where log lines go: to the journal, or as one readable line each to standard error.
+
+use std::env;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt, reload};
+
+/// The place where the level can be changed while the program runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// Sets the level by its name; an unknown name changes nothing.
+    pub(crate) fn set(&self, name: &str) {
+        match name.parse::<LevelFilter>() {
+            Ok(level) => drop(self.0.reload(level)),
+            Err(_) => tracing::warn!(level = ?name, "no such log level: write error, warn, info, debug or trace"),
+        }
+    }
+}
+
+/// Begins to log under `name`, at level info. A second call in one process changes nothing that is heard.
+pub(crate) fn begin(name: &str) -> Level {
+    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
+    let journal = stderr_is_the_journal().then(tracing_journald::layer).and_then(Result::ok);
+    let lines = match journal {
+        Some(journal) => journal.with_syslog_identifier(name.to_owned()).boxed(),
+        None => fmt::layer().with_writer(|| Lines(io::stderr())).with_target(false).with_ansi(false).boxed(),
+    };
+    // Two in one process happens in tests only; the first one stays.
+    let _first = Registry::default().with(filter).with(lines).try_init();
+    Level(handle)
+}
+
+/// systemd.exec(5): the variable names the device and inode of the stream that it connected to the journal.
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|there| stream == format!("{}:{}", there.dev(), there.ino()))
+}
+
+/// One event, one line: a newline inside would be somebody else's line in the eyes of a reader.
+struct Lines<W>(W);
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = event.strip_suffix(b"\n").unwrap_or(event);
+        let mut line = Vec::with_capacity(event.len());
+        for &byte in text {
+            if byte == b'\n' { line.extend_from_slice(b"\\n") } else { line.push(byte) }
+        }
+        line.push(b'\n');
+        self.0.write_all(&line)?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::Lines;
+
+    #[test]
+    fn a_newline_in_a_message_makes_no_second_line() {
+        let mut written = Vec::new();
+        Lines(&mut written).write_all(b"text=a\nERROR forged\n").expect("a vector takes all");
+        assert_eq!(written, b"text=a\\nERROR forged\n");
+    }
+}

@@ -1,0 +1,31 @@
+//! What the init system is told: sd_notify(3), over a path of any length.
+
+use std::env;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+
+use tracing::debug;
+
+use crate::address::Address;
+
+/// Tells whoever started us `assignments`, lines such as `READY=1` or `STATUS=…`; nothing happens where nobody asked.
+///
+/// A socket that is full is waited for, as sd_notify(3) does: readiness must not be lost.
+pub fn notify(assignments: &str) {
+    let Some(socket) = env::var_os("NOTIFY_SOCKET").filter(|s| !s.is_empty()) else { return };
+    if let Err(error) = send(&socket, assignments.as_bytes()) {
+        debug!(?socket, %error, "nobody hears what we notify");
+    }
+}
+
+fn send(socket: &std::ffi::OsStr, datagram: &[u8]) -> io::Result<()> {
+    let from = UnixDatagram::unbound()?;
+    match socket.as_bytes().strip_prefix(b"@") {
+        Some(name) => from.send_to_addr(datagram, &SocketAddr::from_abstract_name(name)?)?,
+        None => from.send_to(datagram, Address::of(Path::new(socket))?.path())?,
+    };
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The skeleton of every daemon.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use nix::sys::stat::{Mode, umask};
+use tracing::{error, info};
+
+use crate::bell::Bell;
+use crate::daemon::Daemon;
+use crate::inherited::Inherited;
+use crate::supervisor::Supervisor;
+use crate::{Failure, Signals, logs, notify};
+
+/// Runs `serve` as the daemon `name` and returns its exit status.
+///
+/// Before `serve` is called: umask 077, logs, the supervisor's death signal, inherited sockets, their bell drained
+/// (before any configuration is read), signals. After a failure it is logged once with its chain, the bell is drained
+/// again (an unread ring would have a socket unit start us at once, whatever `RestartPreventExitStatus=` says), and the
+/// status is [`Failure::status`]. After `Ok` nothing is read: a ring that came after the last wait starts us again.
+pub fn run<F>(name: &'static str, serve: impl FnOnce(Daemon) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    umask(Mode::from_bits_truncate(0o077));
+    let level = logs::begin(name);
+    let supervised = match Supervisor::attach() {
+        Supervisor::None => false,
+        Supervisor::Present => true,
+        Supervisor::Gone => {
+            info!("whoever started this is gone: nothing to do");
+            return ExitCode::SUCCESS;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return end(&Failure::again(anyhow::Error::new(cause).context("start the runtime")), None),
+    };
+    runtime.block_on(async {
+        let (daemon, bell) = match prepare(level, supervised) {
+            Ok(prepared) => prepared,
+            Err(failure) => return end(&failure, None),
+        };
+        match serve(daemon).await {
+            Ok(()) => {
+                notify("STOPPING=1");
+                ExitCode::SUCCESS
+            }
+            Err(failure) => end(&failure, bell.as_deref()),
+        }
+    })
+}
+
+fn prepare(level: logs::Level, supervised: bool) -> Result<(Daemon, Option<Arc<Bell>>), Failure> {
+    let inherited = Inherited::take(supervised);
+    let bell = inherited.bell.map(Bell::inherited).transpose()?.map(Arc::new);
+    if let Some(bell) = &bell {
+        bell.drain();
+    }
+    let daemon = Daemon::new(level, Signals::listen()?, bell.clone(), inherited.connection, supervised);
+    Ok((daemon, bell))
+}
+
+fn end(failure: &Failure, bell: Option<&Bell>) -> ExitCode {
+    error!("{:#}; {}", failure.error(), failure.consequence());
+    notify(&format!("STOPPING=1\nSTATUS={}", one_line(failure)));
+    if let Some(bell) = bell {
+        bell.drain();
+    }
+    ExitCode::from(failure)
+}
+
+fn one_line(failure: &Failure) -> String {
+    format!("{:#}", failure.error()).replace('\n', " ")
+}
