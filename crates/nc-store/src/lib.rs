@@ -8,11 +8,14 @@ mod chats;
 mod clock;
 mod connection;
 mod deliveries;
+mod destinations;
 mod error;
 mod fate;
+mod group_removal;
 mod groups;
 mod inbox;
 mod ledger;
+mod main_group;
 mod messages;
 mod migrations;
 mod notices;
@@ -26,13 +29,20 @@ mod sessions;
 mod trouble;
 mod wirings;
 
+pub use chats::{Chat, NewChat};
 pub use clock::{new_id, now};
 pub use connection::Store;
+pub use destinations::{Destination, Target};
 pub use error::{Exit, StoreError, Verdict};
 pub use fate::{AgentFate, Fate};
+pub use groups::{Group, GroupEdit, NewGroup};
+pub use main_group::{MainGroup, NewMainGroup};
+pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
+pub use people::{RoleGrant, Standing, User};
 pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
 pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
 pub use trouble::Trouble;
+pub use wirings::{NewWiring, Wired, Wiring};
 
 /// Every query that runs for each message, delivery or doorbell, by a name: none of them may read a table from end to end.
 #[must_use]
@@ -40,6 +50,7 @@ pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
     [
         chats::HOT,
         deliveries::HOT,
+        destinations::HOT,
         fate::HOT,
         groups::HOT,
         inbox::HOT,
