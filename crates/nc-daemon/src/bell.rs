@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::UnixDatagram;
 use tracing::{debug, warn};
 
@@ -72,7 +73,7 @@ impl Bell {
                 debug!(%error, "the doorbell is deaf");
                 std::future::pending::<()>().await;
             }
-            if self.take(|buffer| self.socket.try_recv(buffer)) > 0 {
+            if Self::take(|buffer| self.socket.try_recv(buffer)) > 0 {
                 return;
             }
         }
@@ -80,13 +81,10 @@ impl Bell {
 
     /// Takes all rings that wait, without waiting for any.
     pub fn drain(&self) {
-        self.take(|buffer| {
-            nix::sys::socket::recv(raw(&self.socket), buffer, nix::sys::socket::MsgFlags::MSG_DONTWAIT)
-                .map_err(Into::into)
-        });
+        Self::take(|buffer| recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT).map_err(Into::into));
     }
 
-    fn take(&self, mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> usize {
+    fn take(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> usize {
         let mut buffer = [0; 16];
         (0..MAX_DRAIN).take_while(|_| receive(&mut buffer).is_ok()).count()
     }
@@ -95,10 +93,6 @@ impl Bell {
     pub(crate) fn is_own(&self) -> bool {
         self.made.is_some()
     }
-}
-
-fn raw(socket: &impl std::os::fd::AsRawFd) -> std::os::fd::RawFd {
-    socket.as_raw_fd()
 }
 
 impl AsFd for Bell {

@@ -112,7 +112,7 @@ impl Daemon {
             tokio::select! {
                 biased;
                 signal = self.signals.next() => return match signal {
-                    Signal::Stop => Wakeup::Stop,
+                    Signal::Stop | Signal::Interrupt => Wakeup::Stop,
                     Signal::Reload => Wakeup::Reload,
                 },
                 () = rung(self.bell.as_deref()) => return Wakeup::Doorbell,

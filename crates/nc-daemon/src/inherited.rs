@@ -1,4 +1,4 @@
-//! Sockets that we were started with: sd_listen_fds(3), or a connection as standard input as inetd does it.
+//! Sockets that we were started with: `sd_listen_fds(3)`, or a connection as standard input as inetd does it.
 
 use std::env;
 use std::io;
@@ -11,8 +11,8 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{SockType, UnixAddr, getpeername, getsockopt, sockopt};
 use tracing::warn;
 
-/// The first descriptor that is passed, sd_listen_fds(3).
-const FIRST: RawFd = 3;
+/// The first descriptor that is passed, `sd_listen_fds(3)`.
+pub(crate) const FIRST: RawFd = 3;
 
 /// More than a program of ours is ever given; a larger number is a mistake.
 const MAX_SOCKETS: RawFd = 16;

@@ -55,7 +55,7 @@ pub fn lock(path: &Path) -> Result<Lock, LockError> {
 ///
 /// # Errors
 /// [`LockError::Held`] where another process still has it after `patience`, [`LockError::Io`] for everything else.
-pub(crate) fn lock_within(path: &Path, patience: Duration) -> Result<Lock, LockError> {
+pub fn lock_within(path: &Path, patience: Duration) -> Result<Lock, LockError> {
     match lock(path) {
         Err(LockError::Held { .. }) => {}
         done => return done,

@@ -16,9 +16,10 @@ pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
 impl Level {
     /// Sets the level by its name; an unknown name changes nothing.
     pub(crate) fn set(&self, name: &str) {
-        match name.parse::<LevelFilter>() {
-            Ok(level) => drop(self.0.reload(level)),
-            Err(_) => tracing::warn!(level = ?name, "no such log level: write error, warn, info, debug or trace"),
+        if let Ok(level) = name.parse::<LevelFilter>() {
+            drop(self.0.reload(level));
+        } else {
+            tracing::warn!(level = ?name, "no such log level: write error, warn, info, debug or trace");
         }
     }
 }

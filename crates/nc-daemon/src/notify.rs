@@ -1,4 +1,4 @@
-//! What the init system is told: sd_notify(3), over a path of any length.
+//! What the init system is told: `sd_notify(3)`, over a path of any length.
 
 use std::env;
 use std::io;
@@ -13,7 +13,7 @@ use crate::address::Address;
 
 /// Tells whoever started us `assignments`, lines such as `READY=1` or `STATUS=…`; nothing happens where nobody asked.
 ///
-/// A socket that is full is waited for, as sd_notify(3) does: readiness must not be lost.
+/// A socket that is full is waited for, as `sd_notify(3)` does: readiness must not be lost.
 pub fn notify(assignments: &str) {
     let Some(socket) = env::var_os("NOTIFY_SOCKET").filter(|s| !s.is_empty()) else { return };
     if let Err(error) = send(&socket, assignments.as_bytes()) {

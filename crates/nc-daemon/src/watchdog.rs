@@ -1,4 +1,4 @@
-//! The sign of life that systemd asks for: `WatchdogSec=`, sd_watchdog_enabled(3).
+//! The sign of life that systemd asks for: `WatchdogSec=`, `sd_watchdog_enabled(3)`.
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Reads what was asked for: half of `WATCHDOG_USEC`, as sd_watchdog_enabled(3) recommends.
+    /// Reads what was asked for: half of `WATCHDOG_USEC`, as `sd_watchdog_enabled(3)` recommends.
     pub(crate) fn from_environment() -> Self {
         let meant = env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());
         let usec = env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse::<u64>().ok()).filter(|&n| n > 0 && meant);
