@@ -47,6 +47,9 @@ const IN_HAND: &str = "SELECT s.delivery_id, s.part, s.status, s.lease_until, s.
        AND s.status IN ('queued', 'leased', 'sending', 'retry') AND s.status = 'sending'
      ORDER BY s.delivery_id, s.part";
 
+const LEASED: &str = "SELECT 1 FROM sends WHERE channel = ?1 AND (?2 IS NULL OR messaging_group_id = ?2)
+    AND status IN ('queued', 'leased', 'sending', 'retry') AND status = 'leased' LIMIT 1";
+
 const TAKE: &str =
     "UPDATE sends SET status = 'leased', lease_until = ?3, status_at = ?4 WHERE delivery_id = ?1 AND part = ?2";
 
@@ -62,6 +65,7 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("sends: head of a chat", HEAD),
     ("sends: next due", NEXT_DUE),
     ("sends: in hand", IN_HAND),
+    ("sends: leased", LEASED),
     ("sends: take", TAKE),
     ("sends: begin", BEGIN),
     ("sends: add a part", ADD_PART),
@@ -185,6 +189,15 @@ impl Store {
         let mut query = self.conn().prepare_cached(IN_HAND)?;
         let rows = query.query_map(params![channel, only.map(|c| c.0)], found)?;
         rows.map(|row| Ok(row?.leased)).collect()
+    }
+
+    /// Whether anything of the channel is leased and not begun.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store could not be read.
+    pub fn has_leased_sends(&self, channel: &str, only: Option<ChatId>) -> Result<bool, StoreError> {
+        let mut query = self.conn().prepare_cached(LEASED)?;
+        Ok(query.exists(params![channel, only.map(|c| c.0)])?)
     }
 
     /// Gives back what a dead program of this channel had leased and not begun.

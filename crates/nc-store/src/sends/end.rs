@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::Leased;
+use crate::notices::{NewNotice, say};
 use crate::{Store, StoreError, new_id};
 
 /// `unknown` may still become `sent`: whoever sent it may learn of it after somebody else gave it up.
@@ -198,11 +199,9 @@ fn tell_of_failure(
     tell(tx, session, "notice", &content, dead, &format!("{}:notice", leased.delivery_id), now)?;
     if dead {
         let text = format!("A message to {chat:?} ({}) could not be delivered: {error}", leased.channel);
-        tx.execute(
-            "INSERT OR IGNORE INTO notices (id, audience, messaging_group_id, unit, text, cause, created_at)
-             VALUES (?1, 'owners', ?2, NULL, ?3, ?4, ?5)",
-            params![new_id(), leased.chat.0, text, format!("dead delivery to chat {}", leased.chat), now.0],
-        )?;
+        let unit = format!("channel {}", leased.channel);
+        let cause = format!("dead delivery to chat {}", leased.chat);
+        say(tx, &NewNotice { chat: None, unit, text, cause })?;
     }
     Ok(())
 }
