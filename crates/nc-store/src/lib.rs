@@ -16,6 +16,7 @@ mod groups;
 mod inbox;
 mod ledger;
 mod main_group;
+mod maintenance;
 mod messages;
 mod migrations;
 mod notices;
@@ -24,6 +25,7 @@ mod place;
 mod routings;
 mod row;
 mod runs;
+mod search;
 mod sends;
 mod sessions;
 mod trouble;
@@ -39,6 +41,7 @@ pub use groups::{Group, GroupEdit, NewGroup};
 pub use main_group::{MainGroup, NewMainGroup};
 pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
 pub use people::{RoleGrant, Standing, User};
+pub use search::Search;
 pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
 pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
 pub use trouble::Trouble;
@@ -60,6 +63,7 @@ pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
         people::HOT,
         routings::HOT,
         runs::HOT,
+        search::HOT,
         sends::HOT,
         sessions::HOT,
         wirings::HOT,

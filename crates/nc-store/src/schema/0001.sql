@@ -117,12 +117,14 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_platform_id ON messages (messaging_group_id, platform_message_id);
 CREATE INDEX messages_by_received ON messages (received_at);
 
+-- Rows without text are not in it, so clearing a text takes its words out and putting none back keeps both in step.
 CREATE VIRTUAL TABLE messages_text USING fts5 (text, content = 'messages', content_rowid = 'seq');
 CREATE TRIGGER messages_text_insert AFTER INSERT ON messages WHEN new.text IS NOT NULL BEGIN
     INSERT INTO messages_text (rowid, text) VALUES (new.seq, new.text);
 END;
-CREATE TRIGGER messages_text_clear AFTER UPDATE OF text ON messages WHEN old.text IS NOT NULL BEGIN
-    INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.seq, old.text);
+CREATE TRIGGER messages_text_update AFTER UPDATE OF text ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, text) SELECT 'delete', old.seq, old.text WHERE old.text IS NOT NULL;
+    INSERT INTO messages_text (rowid, text) SELECT new.seq, new.text WHERE new.text IS NOT NULL;
 END;
 
 CREATE TABLE sessions (
@@ -224,7 +226,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE UNIQUE INDEX one_delivery ON deliveries (ifnull(session_id, ''), source_id);
 CREATE INDEX deliveries_by_seq ON deliveries (session_id, source_seq);
-CREATE INDEX deliveries_by_created ON deliveries (created_at);
+CREATE INDEX deliveries_by_created ON deliveries (created_at, id);
 CREATE INDEX deliveries_by_chat ON deliveries (messaging_group_id, created_at);
 
 CREATE TABLE sends (
@@ -386,7 +388,7 @@ CREATE VIEW registered_groups AS
            w.engage_pattern AS trigger_pattern,
            strftime('%Y-%m-%dT%H:%M:%fZ', w.created_at / 1000.0, 'unixepoch') AS added_at,
            a.container_config AS container_config,
-           CASE WHEN a.is_main = 1 OR m.is_group = 0 THEN 0 ELSE 1 END AS requires_trigger
+           CASE WHEN a.is_main = 1 OR m.is_group = 0 OR w.engage_pattern = '.' THEN 0 ELSE 1 END AS requires_trigger
       FROM wirings w
       JOIN messaging_groups m ON m.id = w.messaging_group_id
       JOIN agent_groups a ON a.id = w.agent_group_id;
