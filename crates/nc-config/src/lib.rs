@@ -1,1 +1,36 @@
 //! nanoclaw.toml: one table of keys, and where an installation keeps what.
+//!
+//! ```text
+//! reads   <dir>/nanoclaw.toml, <dir>/nanoclaw.toml.d/*.toml   nanoclaw.toml(5)
+//!         NANOCLAW_DIR, NANOCLAW_<KEY> of the environment
+//! writes  nothing, and makes no directory
+//! ```
+//!
+//! Whatever is wrong is a [`ConfigError`] that names the file and line, the variable or the option, the key, and what is
+//! allowed; a program that meets one exits with 78.
+
+mod config;
+mod error;
+mod example;
+mod files;
+mod installation;
+mod keys;
+mod load;
+mod nearest;
+mod options;
+mod place;
+mod reader;
+mod settings;
+
+pub use config::{ChannelConfig, Config, LogLevel};
+pub use error::ConfigError;
+pub use example::example;
+pub use installation::{Doorbell, Installation, SessionDir};
+pub use keys::{KEYS, Key};
+pub use load::{Loaded, load};
+pub use nc_model::Runtime;
+pub use options::{Options, env_name};
+pub use settings::{Setting, Source};
+
+#[cfg(test)]
+mod tests;

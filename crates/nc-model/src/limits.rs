@@ -48,7 +48,7 @@ pub const MAX_REJECTED_BYTES: u64 = 64 * 1024 * 1024;
 /// How short and how long the timeouts of a run may be set. A guess: a run of more than a day is a service.
 pub const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
 
-/// The largest limit on processes: what Linux has numbers for, `PID_MAX_LIMIT` in proc_pid_max(5).
+/// The largest limit on processes: what Linux has numbers for, `PID_MAX_LIMIT` of proc(5).
 pub const MAX_SANDBOX_PROCESSES: u32 = 4 * 1024 * 1024;
 
 /// The smallest limit on memory, in bytes. A guess: below it no agent starts.
