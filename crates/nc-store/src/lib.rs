@@ -37,6 +37,13 @@ pub use connection::Store;
 pub use destinations::{Destination, Target};
 pub use error::{Exit, StoreError, Verdict};
 pub use fate::{AgentFate, Fate};
+pub use inbox::InboxRow;
+pub use notices::{NewNotice, Notice, Reachable};
+pub use routings::{
+    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Settled, Settlement, Stranger, Taken, ToPlace, Undone,
+    UnjudgedRun, Unrouted,
+};
+pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};
 pub use groups::{Group, GroupEdit, NewGroup};
 pub use main_group::{MainGroup, NewMainGroup};
 pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
