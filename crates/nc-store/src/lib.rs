@@ -45,6 +45,7 @@ pub use routings::{
 };
 pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};
 pub use groups::{Group, GroupEdit, NewGroup};
+pub use ledger::{Count, DeliveryAccount, DeliveryState, Imbalance, Ledger, MAX_NAMED, MessageAccount, MessageState, OpenDelivery, OpenMessage, Span};
 pub use main_group::{MainGroup, NewMainGroup};
 pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
 pub use people::{RoleGrant, Standing, User};

@@ -14,7 +14,8 @@ const SEARCH_GROUP: &str = "SELECT m.* FROM messages_text t JOIN messages m ON m
     ORDER BY t.rowid DESC LIMIT ?3";
 
 /// The queries of this module that run for each message, delivery or doorbell.
-pub(crate) const HOT: &[(&str, &str)] = &[("messages by words", SEARCH), ("messages by words for a group", SEARCH_GROUP)];
+pub(crate) const HOT: &[(&str, &str)] =
+    &[("messages by words", SEARCH), ("messages by words for a group", SEARCH_GROUP)];
 
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
