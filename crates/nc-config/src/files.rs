@@ -16,10 +16,13 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Every file of the installation in `dir` that is there, with its text; a later one wins over an earlier.
 pub(crate) fn read_all(dir: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
-    let mut paths = vec![dir.join(FILE)];
-    paths.extend(drop_ins(&dir.join(DROP_INS))?);
-    let texts = paths.into_iter().map(|path| Ok(read(&path)?.map(|text| (path, text))));
-    texts.filter_map(Result::transpose).collect()
+    let with_text = |path: PathBuf| Ok(read(&path)?.map(|text| (path, text)));
+    let first = with_text(dir.join(FILE)).transpose();
+    let others = match first {
+        Some(Err(_)) => Vec::new(),
+        _ => drop_ins(&dir.join(DROP_INS))?,
+    };
+    first.into_iter().chain(others.into_iter().filter_map(|path| with_text(path).transpose())).collect()
 }
 
 /// The `*.toml` in a directory, in the order of their names; none where there is no directory.

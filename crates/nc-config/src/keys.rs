@@ -238,7 +238,7 @@ fn match_name<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
 /// Whether `name` is a channel that there is, or an instance of one.
 fn is_channel_name(name: &str) -> bool {
     let (kind, instance) = name.split_once(':').unwrap_or((name, "one"));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     CHANNELS.contains(&kind) && !instance.is_empty() && instance.chars().all(plain)
 }
 
@@ -251,6 +251,7 @@ pub(crate) fn is_table(name: &str) -> bool {
 pub(crate) fn written_names() -> Vec<String> {
     let of_channels = |key: &'static Key| CHANNELS.iter().map(move |channel| key.name.replace(ANY, channel));
     let mut names: Vec<String> = KEYS.iter().flat_map(of_channels).collect();
+    names.extend(CHANNELS.iter().map(|channel| format!("channels.{channel}")));
     names.dedup();
     names
 }

@@ -127,7 +127,7 @@ pub(crate) fn read(config: &mut Config, key: &Key, channel: &str, raw: Raw<'_>) 
         }
         Kind::Pattern { slot } => {
             let pattern = raw.text().ok_or_else(|| refuse("write a regular expression"))?;
-            check_pattern(pattern)?;
+            check_pattern(pattern).map_err(|reason| format!("is not valid: {reason}"))?;
             *slot(config, channel) = Some(pattern.to_owned());
             Ok(quoted(pattern))
         }
