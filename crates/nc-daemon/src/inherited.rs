@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io;
-use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,24 @@ fn passed(supervised: bool) -> Vec<OwnedFd> {
     (FIRST..FIRST + count.clamp(0, MAX_SOCKETS)).filter_map(own).collect()
 }
 
-/// Takes over descriptor `fd` where it is an open socket, and keeps it from programs that we start.
+/// Keeps every descriptor above 2 that this process has from the programs that it will start.
+///
+/// What a caller left open (a build tool's pipes, an editor's sockets) has no business in a daemon, and less in a
+/// sandbox. To be called first thing, while there is one thread; what is opened later says so for itself.
+pub fn close_on_exec() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    for fd in numbers.filter(|&fd| fd >= FIRST) {
+        // SAFETY: it was open a moment ago, there is no other thread that could have closed it, and it is borrowed for
+        // one fcntl(2) that changes neither what it refers to nor its owner.
+        #[expect(unsafe_code, reason = "descriptors of unknown origin have no owner in the type system")]
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        // Refused only where it is closed, and then it cannot leak.
+        fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok();
+    }
+}
+
+/// Takes over descriptor `fd` where it is an open socket.
 fn own(fd: RawFd) -> Option<OwnedFd> {
     let there = std::fs::metadata(format!("/proc/self/fd/{fd}")).ok()?;
     if !there.file_type().is_socket() {
@@ -64,7 +81,6 @@ fn own(fd: RawFd) -> Option<OwnedFd> {
     // lets this be reached once.
     #[expect(unsafe_code, reason = "a descriptor that arrives by its number has no owner in the type system")]
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
     Some(socket)
 }
 
@@ -73,7 +89,7 @@ fn own(fd: RawFd) -> Option<OwnedFd> {
 pub(crate) fn standard_input() -> io::Result<Option<UnixStream>> {
     let stdin = io::stdin();
     let connected = getsockopt(&stdin, sockopt::SockType) == Ok(SockType::Stream)
-        && getpeername::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(&stdin)).is_ok();
+        && getpeername::<UnixAddr>(stdin.as_raw_fd()).is_ok();
     if !connected {
         return Ok(None);
     }

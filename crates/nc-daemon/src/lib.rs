@@ -56,6 +56,7 @@ pub use arguments::arguments;
 pub use bell::{Bell, BellError, ring, ring_all};
 pub use daemon::{Daemon, Wakeup};
 pub use failure::Failure;
+pub use inherited::close_on_exec;
 pub use lock::{Lock, LockError, lock, lock_within};
 pub use notify::notify;
 pub use run::run;

@@ -8,13 +8,13 @@ use tracing::{error, info};
 
 use crate::bell::Bell;
 use crate::daemon::Daemon;
-use crate::inherited::Inherited;
+use crate::inherited::{Inherited, close_on_exec};
 use crate::supervisor::Supervisor;
 use crate::{Failure, Signals, logs, notify};
 
 /// Runs `serve` as the daemon `name` and returns its exit status.
 ///
-/// Before `serve` is called: umask 077, logs, the supervisor's death signal, inherited sockets, their bell drained
+/// Before `serve` is called: no descriptor for children, umask 077, logs, the supervisor's death signal, inherited sockets, their bell drained
 /// (before any configuration is read), signals. After a failure it is logged once with its chain, the bell is drained
 /// again (an unread ring would have a socket unit start us at once, whatever `RestartPreventExitStatus=` says), and the
 /// status is [`Failure::status`]. After `Ok` nothing is read: a ring that came after the last wait starts us again.
@@ -22,6 +22,7 @@ pub fn run<F>(name: &'static str, serve: impl FnOnce(Daemon) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), Failure>>,
 {
+    close_on_exec();
     umask(Mode::from_bits_truncate(0o077));
     let level = logs::begin(name);
     let supervised = match Supervisor::attach() {
