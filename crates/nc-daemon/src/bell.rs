@@ -131,6 +131,14 @@ pub fn ring(path: &Path) {
     }
 }
 
+/// Whether somebody has the doorbell at `path`, so that a ring would be heard now or by a program that starts for it.
+/// Nothing is sent.
+#[must_use]
+pub fn hears(path: &Path) -> bool {
+    let connected = || StdDatagram::unbound()?.connect(Address::of(path)?.path());
+    connected().is_ok()
+}
+
 /// Rings every `*.sock` in `dir`, and removes those that nobody listens at any more. A missing directory is an empty one.
 pub fn ring_all(dir: &Path) {
     let entries = match fs::read_dir(dir) {

@@ -41,6 +41,13 @@ pub fn supervise(command: &mut Command) {
     command.env(supervisor::VARIABLE, std::process::id().to_string()).process_group(0);
 }
 
+/// Binds our own life to that of a parent that started us by [`supervise`]; false where it is gone already, and we should
+/// be. Without such a parent nothing happens. [`crate::run`] does it for daemons.
+#[must_use]
+pub fn end_with_parent() -> bool {
+    !matches!(supervisor::Supervisor::attach(), supervisor::Supervisor::Gone)
+}
+
 /// Passes `bell` to what `command` starts, as a socket unit would. To be used with [`supervise`]: `LISTEN_PID` is not
 /// set, since the child's process id is not known before it is there.
 ///

@@ -53,7 +53,7 @@ mod watchdog;
 
 pub use address::{connect, listen};
 pub use arguments::arguments;
-pub use bell::{Bell, BellError, ring, ring_all};
+pub use bell::{Bell, BellError, hears, ring, ring_all};
 pub use daemon::{Daemon, Wakeup};
 pub use failure::Failure;
 pub use inherited::close_on_exec;
