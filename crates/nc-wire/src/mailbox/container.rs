@@ -1,1 +1,170 @@
 //! The container's side of the mailbox: reads `inbound.db`, writes `outbound.db`.
+//!
+//! `inbound.db` is opened anew for each look and closed after it, so that nothing of a torn or rolled-back file is
+//! remembered. `outbound.db` has no other writer and stays open.
+
+mod error;
+mod inbound;
+mod outbound;
+mod watch;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nc_model::Timestamp;
+
+pub use error::MailboxError;
+pub use inbound::{Address, AddressBook, Addressee, Bounds, Look, PendingRow};
+pub use outbound::{NewRow, Settlement};
+pub use watch::Watch;
+
+use inbound::Inbound;
+use outbound::Outbound;
+
+use super::schema::{HEARTBEAT_FILE, INBOUND_FILE, OUTBOUND_FILE};
+
+/// One session's mailbox, from inside its sandbox.
+#[derive(Debug)]
+pub struct Mailbox {
+    workspace: PathBuf,
+    outbound: Outbound,
+    /// The highest `seq` of the host's that a look found: where one numbers from while `inbound.db` cannot be read.
+    host_seq: i64,
+    /// The highest `seq` that was there at the first look: `on_wake` rows above it are for the next container.
+    wake_horizon: Option<i64>,
+}
+
+impl Mailbox {
+    /// Opens the mailbox in `workspace`: makes `outbound.db` where it is missing, and gives back what an agent that died
+    /// had taken and not finished.
+    ///
+    /// # Errors
+    /// [`MailboxError`] where `outbound.db` cannot be made, opened or written, or is no SQLite file. `inbound.db` is not
+    /// looked at yet.
+    pub fn open(workspace: &Path) -> Result<Self, MailboxError> {
+        let mut outbound = Outbound::open(&workspace.join(OUTBOUND_FILE))?;
+        outbound.hand_back()?;
+        outbound.clear_tool()?;
+        Ok(Self { workspace: workspace.to_owned(), outbound, host_seq: 0, wake_horizon: None })
+    }
+
+    fn inbound(&self) -> rusqlite::Result<Inbound> {
+        Inbound::open(&self.workspace.join(INBOUND_FILE))
+    }
+
+    /// Reads what waits, oldest first and within `bounds`, where any of it asks for a turn.
+    ///
+    /// A row waits when the host has it as pending, its time has come, and it was not acknowledged. A first row that is
+    /// larger than the bounds comes alone. Looking takes nothing: see [`Self::take`].
+    ///
+    /// # Errors
+    /// [`MailboxError::Inbound`] where the file is torn or locked: look again. Others are for good.
+    pub fn look(&mut self, now: Timestamp, bounds: Bounds) -> Result<Look, MailboxError> {
+        let taken = self.outbound.acknowledged()?;
+        let inbound = self.inbound().map_err(MailboxError::Inbound)?;
+        let highest = inbound.highest_seq().map_err(MailboxError::Inbound)?;
+        let horizon = self.wake_horizon.unwrap_or(highest);
+        let look = inbound.look(now, bounds, horizon, &taken).map_err(MailboxError::Inbound)?;
+        self.outbound.note_dealt_with(&inbound)?;
+        self.host_seq = self.host_seq.max(highest);
+        self.wake_horizon = Some(horizon);
+        Ok(look)
+    }
+
+    /// Acknowledges rows as being worked on.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written; nothing was taken then.
+    pub fn take(&mut self, ids: &[&str]) -> Result<(), MailboxError> {
+        self.outbound.take(ids)
+    }
+
+    /// Writes answers, acknowledgements and state in one transaction, so that no crash comes between them.
+    ///
+    /// The rows are numbered with the next odd numbers above the highest in both files. Rows that the host has dealt with
+    /// long since are removed in the same transaction.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written; nothing of it happened then.
+    pub fn settle(&mut self, settlement: &Settlement<'_>) -> Result<(), MailboxError> {
+        if let Ok(highest) = self.inbound().and_then(|inbound| inbound.highest_seq()) {
+            self.host_seq = self.host_seq.max(highest);
+        }
+        self.outbound.settle(settlement, self.host_seq)
+    }
+
+    /// Gives back everything that was taken and not finished: the next agent takes it.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written.
+    pub fn hand_back(&mut self) -> Result<(), MailboxError> {
+        self.outbound.hand_back()
+    }
+
+    /// Whom the agent may address now, and where a reply goes that names nobody.
+    ///
+    /// # Errors
+    /// [`MailboxError::Inbound`] where the file is torn or locked: look again.
+    pub fn address_book(&self) -> Result<AddressBook, MailboxError> {
+        self.inbound().and_then(|inbound| inbound.address_book()).map_err(MailboxError::Inbound)
+    }
+
+    /// The id and the thread of the newest row of a chat that was taken and whose number is at most `up_to`.
+    ///
+    /// # Errors
+    /// [`MailboxError::Inbound`] where the file is torn or locked: look again.
+    pub fn newest_taken(&self, chat: &Address, up_to: i64) -> Result<Option<(String, Option<String>)>, MailboxError> {
+        let taken = self.outbound.acknowledged()?;
+        self.inbound().and_then(|inbound| inbound.newest_taken(chat, up_to, &taken)).map_err(MailboxError::Inbound)
+    }
+
+    /// What was left under `key` in `session_state`.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be read.
+    pub fn state(&self, key: &str) -> Result<Option<String>, MailboxError> {
+        self.outbound.state(key)
+    }
+
+    /// Leaves `value` under `key` in `session_state`.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written.
+    pub fn set_state(&mut self, key: &str, value: &str) -> Result<(), MailboxError> {
+        self.settle(&Settlement { state: &[(key.to_owned(), value.to_owned())], ..Settlement::default() })
+    }
+
+    /// Says which tool is in flight since `started`, and how long it said it may take.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written.
+    pub fn set_tool(&mut self, name: &str, timeout: Option<Duration>, started: SystemTime) -> Result<(), MailboxError> {
+        self.outbound.set_tool(name, timeout, started)
+    }
+
+    /// Says that no tool is in flight.
+    ///
+    /// # Errors
+    /// [`MailboxError::Outbound`] where the file cannot be written.
+    pub fn clear_tool(&mut self) -> Result<(), MailboxError> {
+        self.outbound.clear_tool()
+    }
+
+    /// Shows that the agent works: sets the time of `.heartbeat` to now, and makes the file where it is missing.
+    ///
+    /// # Errors
+    /// [`MailboxError::File`] where the file cannot be made, or is no plain file.
+    pub fn touch_heartbeat(&self) -> Result<(), MailboxError> {
+        let file_error = |source| MailboxError::File { operation: "touch", name: HEARTBEAT_FILE.to_owned(), source };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).mode(0o640).custom_flags(NOT_ELSEWHERE);
+        let file = options.open(self.workspace.join(HEARTBEAT_FILE)).map_err(file_error)?;
+        // Its length stays 0 and its content is nothing: the time alone is the sign.
+        file.set_modified(SystemTime::now()).map_err(file_error)
+    }
+}
+
+/// Follow no link and wait for no reader of a pipe: what else runs in the sandbox can put either in a file's place.
+const NOT_ELSEWHERE: i32 = nix::fcntl::OFlag::O_NOFOLLOW.bits() | nix::fcntl::OFlag::O_NONBLOCK.bits();
