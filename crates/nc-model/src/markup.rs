@@ -63,7 +63,8 @@ pub fn escape(text: &str) -> String {
 }
 
 /// A value between quotes: escaped, and on one line whatever its writer put into it.
-fn attribute(value: &str) -> String {
+#[must_use]
+pub fn attribute(value: &str) -> String {
     escape(value).replace(|c: char| c.is_control(), " ")
 }
 
@@ -104,7 +105,8 @@ fn render_message(prompt: &mut String, context: &PromptContext, message: &Prompt
 }
 
 /// A point in time as RFC 3339 with the zone's offset then, to the second.
-fn local_time(time: Timestamp, zone: &TimeZone) -> String {
+#[must_use]
+pub fn local_time(time: Timestamp, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_millisecond(time.0) {
         Ok(point) => point.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
         Err(_) => time.to_string(),
