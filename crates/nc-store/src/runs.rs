@@ -157,10 +157,12 @@ const BEGIN: &str = "INSERT INTO runs (id, session_id, cause, to_chat, runtime, 
 const SANDBOX: &str = "UPDATE runs SET sandbox_id = ?2 WHERE id = ?1 AND ended_at IS NULL";
 const END: &str = "UPDATE runs SET ended_at = :ended_at, outcome = :outcome, error = :error, exit_detail = :exit_detail, \
                    cpu_ms = :cpu_ms, peak_rss = :peak_rss WHERE id = :id AND ended_at IS NULL";
-const LOSE: &str = "UPDATE runs SET ended_at = ?2, outcome = 'lost', exit_detail = ?3 WHERE id = ?1 AND ended_at IS NULL";
+const LOSE: &str =
+    "UPDATE runs SET ended_at = ?2, outcome = 'lost', exit_detail = ?3 WHERE id = ?1 AND ended_at IS NULL";
 const ASK: &str = "UPDATE runs SET leave_at = ?2 WHERE id = ?1 AND ended_at IS NULL AND leave_at IS NULL";
 const LEAVE: &str = "SELECT leave_at FROM runs WHERE id = ?1";
-const COLLECT: &str = "UPDATE runs SET collected_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND collected_at IS NULL";
+const COLLECT: &str =
+    "UPDATE runs SET collected_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND collected_at IS NULL";
 const USAGE: &str = "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cost_usd = ?4, turns = ?5, first_token_ms = ?6 \
                      WHERE id = ?1";
 const ONE: &str = run_query!("WHERE r.id = ?1");

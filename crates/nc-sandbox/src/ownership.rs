@@ -1,0 +1,128 @@
+//! Gives files to the user that a sandbox runs as.
+//!
+//! An agent may have made what lies in these trees, so no link is followed and every step is taken from an open directory.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
+use nix::unistd::{Gid, Uid, fchownat};
+use rustix::fs::XattrFlags;
+
+use crate::{Identity, SandboxError};
+
+/// How deep a tree is given away. What lies deeper was made by the agent, and is its own already.
+const DEEPEST: usize = 64;
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// Gives the file or directory `path` to `identity`, with everything in it, where we are root.
+///
+/// Where the directory is theirs already only what lies directly in it is looked at: what an administrator put there.
+/// Nothing happens for [`Identity::Own`].
+///
+/// # Errors
+/// [`SandboxError`] where something cannot be given away.
+pub fn give_tree(path: &Path, identity: Identity) -> Result<(), SandboxError> {
+    let Identity::Drop { uid, gid } = identity else { return Ok(()) };
+    let owner = Owner { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) };
+    let failed = |errno| SandboxError::file("give to the sandbox's user", path, errno);
+    let top = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?;
+    owner.take(AT_FDCWD, path, &top).map_err(failed)?;
+    if kind(&top) == SFlag::S_IFDIR {
+        let directory = openat(AT_FDCWD, path, DIRECTORY, Mode::empty()).map_err(failed)?;
+        let reach = if owner.has(&top) { Reach::Strangers } else { Reach::Everything };
+        owner.take_all(directory, reach, DEEPEST).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Lets `identity` read what is put into the directory `path` from now on, where we are root.
+///
+/// It is a default access list: whoever makes a file there with the ordinary mode makes it readable, whatever his umask.
+/// On a file system without such lists nothing happens, and what comes while a sandbox lives is readable in the next.
+///
+/// # Errors
+/// [`SandboxError`] where the list cannot be set for another reason.
+pub fn let_read_tree(path: &Path, identity: Identity) -> Result<(), SandboxError> {
+    let Identity::Drop { uid, .. } = identity else { return Ok(()) };
+    let failed = |errno: std::io::Error| SandboxError::file("let the sandbox's user read", path, errno);
+    let directory = openat(AT_FDCWD, path, DIRECTORY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let list = access_list(uid);
+    match rustix::fs::fsetxattr(&directory, "system.posix_acl_default", &list, XattrFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(failed(errno.into())),
+    }
+}
+
+/// An access list as acl(5) and the kernel's `posix_acl_xattr.h` lay it out: the owner everything, `uid` to read, others nothing.
+fn access_list(uid: u32) -> Vec<u8> {
+    const VERSION: u32 = 2;
+    const NOBODY: u32 = u32::MAX;
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 7, NOBODY), (2, 5, uid), (4, 0, NOBODY), (0x10, 5, NOBODY), (0x20, 0, NOBODY)];
+    let words = entries
+        .iter()
+        .flat_map(|(tag, may, id)| [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat());
+    VERSION.to_le_bytes().into_iter().chain(words).collect()
+}
+
+struct Owner {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Owner {
+    fn has(&self, stat: &FileStat) -> bool {
+        stat.st_uid == self.uid.as_raw()
+    }
+
+    fn take(&self, at: impl AsFd, name: &Path, stat: &FileStat) -> nix::Result<()> {
+        if self.has(stat) {
+            return Ok(());
+        }
+        fchownat(at, name, Some(self.uid), Some(self.gid), AtFlags::AT_SYMLINK_NOFOLLOW)
+    }
+
+    fn take_all(&self, directory: OwnedFd, reach: Reach, depth: usize) -> nix::Result<()> {
+        let mut entries = Dir::from_fd(directory)?;
+        let names: Vec<_> = entries.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
+        for name in names.iter().filter(|name| !matches!(name.as_bytes(), b"." | b"..")) {
+            match self.take_entry(&entries, name, reach, depth) {
+                // A run of the same group may have removed it, or put something else in its place.
+                Ok(()) | Err(nix::Error::ENOENT | nix::Error::ENOTDIR | nix::Error::ELOOP) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_entry(&self, directory: &Dir, name: &CStr, reach: Reach, depth: usize) -> nix::Result<()> {
+        let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        self.take(directory, name, &stat)?;
+        let enter = reach == Reach::Everything || !self.has(&stat);
+        if kind(&stat) != SFlag::S_IFDIR || !enter || depth == 0 {
+            return Ok(());
+        }
+        let below = openat(directory, name, DIRECTORY, Mode::empty())?;
+        self.take_all(below, Reach::Everything, depth - 1)
+    }
+}
+
+/// Which directories are entered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// All.
+    Everything,
+    /// Those that are not the sandbox's user's yet.
+    Strangers,
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}

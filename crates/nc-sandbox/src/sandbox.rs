@@ -1,0 +1,213 @@
+//! A sandbox that was started.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use rustix::process::Signal;
+
+use crate::SandboxError;
+use crate::cgroup::{Cgroup, Enforcement};
+use crate::process::{Process, lasting_name};
+use crate::status::Status;
+
+/// How long the kernel may take to end everything in a sandbox whose first process was killed.
+const LONGEST_END: Duration = Duration::from_secs(60);
+
+/// How much of what bubblewrap says is kept where it could not build the sandbox, in bytes.
+const LONGEST_COMPLAINT: u64 = 4096;
+
+/// What the command reads from and writes to.
+#[derive(Debug)]
+pub struct Streams {
+    /// Standard input.
+    pub stdin: Stdio,
+    /// Standard output.
+    pub stdout: Stdio,
+    /// Standard error; bubblewrap's own complaints come there too.
+    pub stderr: Stdio,
+}
+
+/// A sandbox that was started. Dropping it kills what is in it.
+#[derive(Debug)]
+pub struct Sandbox {
+    child: Child,
+    outer: Process,
+    /// The first process in the sandbox, bubblewrap's own; none where it was gone before we could take hold of it.
+    first: Option<Process>,
+    id: Option<String>,
+    status: Status,
+    cgroup: Option<Cgroup>,
+}
+
+/// How a sandbox ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How the command ended.
+    pub how: How,
+    /// CPU time of everything in it, in milliseconds.
+    pub cpu_ms: u64,
+    /// The most memory in bytes: of all together where a cgroup counted it, else of the largest process.
+    pub peak_rss: u64,
+    /// How many processes the kernel ended because the sandbox's memory was used up; 0 where no cgroup counts.
+    pub out_of_memory: u64,
+}
+
+/// How the command of a sandbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It left with this status.
+    Exited(u8),
+    /// This signal ended it.
+    Signalled(u8),
+    /// This signal ended bubblewrap, and with it everything.
+    Torn(u8),
+    /// bubblewrap gave up before the command began; why it wrote to standard error.
+    NotBuilt,
+}
+
+impl Sandbox {
+    /// Watches over bubblewrap just started.
+    pub(crate) fn watch(mut child: Child, mut status: Status, cgroup: Option<Cgroup>) -> Result<Self, SandboxError> {
+        let pid = i32::try_from(child.id()).unwrap_or(0);
+        let outer = Process::open(pid)?;
+        let first = match status.first_process()? {
+            Some(first) => Process::open_child(first, pid)?,
+            None => return Err(gave_up(&mut child)?),
+        };
+        let id = first.as_ref().and_then(|first| lasting_name(first.pid())).map(|name| format!("bubblewrap:{name}"));
+        let gone = SandboxError::io("take hold of bubblewrap");
+        let outer = outer.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
+        Ok(Self { child, outer, first, id, status, cgroup })
+    }
+
+    /// What the sandbox is called for as long as the machine runs: see [`wait_until_gone`](crate::wait_until_gone).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// How its limits are held.
+    #[must_use]
+    pub fn enforcement(&self) -> Enforcement {
+        self.cgroup.as_ref().map_or(Enforcement::Each, Cgroup::enforcement)
+    }
+
+    /// The pipe to the command's standard input, where it is one.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// The pipe from the command's standard output, where it is one.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// The pipe from the command's standard error, where it is one.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// A descriptor that can be read as soon as the command has ended.
+    #[must_use]
+    pub fn ended(&self) -> BorrowedFd<'_> {
+        self.outer.as_fd()
+    }
+
+    /// Sends SIGTERM to the command itself; false where it is gone or has not begun.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where the system refuses.
+    pub fn ask_to_leave(&self) -> Result<bool, SandboxError> {
+        let Some(first) = &self.first else { return Ok(false) };
+        // bubblewrap is the first process in the sandbox, and starts the command as the second. What the command leaves
+        // behind when it ends gets other numbers.
+        let Some(second) = first.second_in_namespace() else { return Ok(false) };
+        match Process::open_child(second, first.pid())? {
+            Some(second) => second.signal(Signal::TERM),
+            None => Ok(false),
+        }
+    }
+
+    /// Kills everything in the sandbox.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where the system refuses.
+    pub fn kill(&self) -> Result<(), SandboxError> {
+        let killed = match &self.first {
+            Some(first) => first.signal(Signal::KILL)?,
+            None => false,
+        };
+        if !killed {
+            self.outer.signal(Signal::KILL)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the command to end and for everything else in the sandbox to be gone.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where the system does not say, or something cannot be killed.
+    pub fn wait(mut self) -> Result<Ending, SandboxError> {
+        let waiting = SandboxError::io("wait for bubblewrap");
+        let status = self.child.wait().map_err(&waiting)?;
+        if let Some(first) = &self.first {
+            // bubblewrap leaves as soon as the command did; what the command left running it takes along only with its
+            // first process.
+            first.signal(Signal::KILL)?;
+            if !first.gone_within(LONGEST_END)? {
+                return Err(waiting(std::io::ErrorKind::TimedOut.into()));
+            }
+        }
+        let how = match (self.status.exit_code()?, std::os::unix::process::ExitStatusExt::signal(&status)) {
+            (Some(code), _) => how(code),
+            (None, Some(signal)) => How::Torn(u8::try_from(signal).unwrap_or(u8::MAX)),
+            // Its first process was killed: it never said how the command ended.
+            (None, None) => status.code().filter(|code| *code > 128).map_or(How::NotBuilt, how),
+        };
+        self.ending(how)
+    }
+
+    fn ending(&self, how: How) -> Result<Ending, SandboxError> {
+        let used = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(SandboxError::system("read what children used"))?;
+        let cpu = used.user_time().num_milliseconds() + used.system_time().num_milliseconds();
+        let largest = u64::try_from(used.max_rss()).unwrap_or(0) * 1024;
+        Ok(Ending {
+            how,
+            cpu_ms: u64::try_from(cpu).unwrap_or(0),
+            peak_rss: self.cgroup.as_ref().and_then(Cgroup::peak).unwrap_or(largest),
+            out_of_memory: self.cgroup.as_ref().map_or(0, Cgroup::out_of_memory),
+        })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            drop(self.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+fn how(code: i32) -> How {
+    match u8::try_from(code) {
+        Ok(code) if code > 128 && code <= 128 + 64 => How::Signalled(code - 128),
+        Ok(code) => How::Exited(code),
+        Err(_) => How::Exited(u8::MAX),
+    }
+}
+
+fn gave_up(child: &mut Child) -> Result<SandboxError, SandboxError> {
+    child.kill().and_then(|()| child.wait()).map_err(SandboxError::io("end bubblewrap"))?;
+    let mut said = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        let read = stderr.take(LONGEST_COMPLAINT).read_to_string(&mut said);
+        read.map_err(SandboxError::io("read what bubblewrap said"))?;
+    }
+    let said = if said.trim().is_empty() { "it said nothing".to_owned() } else { said.trim().to_owned() };
+    Ok(SandboxError::NotBuilt { said })
+}
