@@ -134,3 +134,50 @@ fn use_write_ahead_log(conn: &Connection) -> Result<(), StoreError> {
 fn read_only() -> StoreError {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY), None).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_what_is_acknowledged_through_a_power_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("messages.db")).unwrap();
+        let pragma = |name: &str| store.conn().pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(pragma("synchronous"), 2);
+        assert_eq!(pragma("foreign_keys"), 1);
+        assert_eq!(pragma("journal_size_limit"), JOURNAL_SIZE_LIMIT);
+        assert_eq!(pragma("user_version"), migrations::KNOWN);
+        let mode: String = store.conn().pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
+
+    #[test]
+    fn nothing_of_a_transaction_that_fails_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("messages.db")).unwrap();
+        let failed = store.write(|tx| {
+            tx.execute("INSERT INTO users (id, created_at) VALUES ('a:b', 1)", [])?;
+            Err::<(), _>(StoreError::no_such("thing", "x"))
+        });
+        assert!(matches!(failed, Err(StoreError::NoSuch { .. })));
+        assert_eq!(store.user("a:b").unwrap(), None);
+    }
+
+    #[test]
+    fn a_snapshot_does_not_change_while_others_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("messages.db")).unwrap();
+        let reader = Store::open(store.path()).unwrap();
+        let count = |conn: &Connection| conn.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0));
+        reader
+            .read(|conn| {
+                assert_eq!(count(conn)?, 0);
+                store.upsert_user("a:b", None)?;
+                assert_eq!(count(conn)?, 0);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(count(reader.conn()).unwrap(), 1);
+    }
+}

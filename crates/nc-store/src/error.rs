@@ -199,11 +199,7 @@ impl StoreError {
         match self {
             Self::Database { trouble, .. } => trouble.exit(),
             Self::File { source, .. } if file_needs_a_person(source.kind()) => Exit::Look,
-            Self::NotAFile { .. } | Self::Foreign { .. } | Self::Newer { .. } => Exit::Look,
-            Self::Migration { source, .. } => match source.as_ref() {
-                rusqlite_migration::Error::RusqliteError { err, .. } => Trouble::of(err).exit(),
-                _ => Exit::Look,
-            },
+            Self::NotAFile { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Migration { .. } => Exit::Look,
             _ => Exit::Again,
         }
     }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
-use crate::StoreError;
+use crate::trouble::Trouble;
+use crate::{StoreError, Verdict};
 
 /// Each step is tried as it stands: a released one is never changed, only followed.
 const STEPS: &[M<'static>] = &[M::up(include_str!("schema/0001.sql"))];
@@ -23,27 +24,32 @@ pub(crate) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
         let done = Migrations::from_slice(STEPS).to_latest(conn);
         let before = std::mem::replace(&mut found, accepted_version(conn, path)?);
         match done {
-            Err(source) if found == before => {
-                return Err(StoreError::Migration {
-                    path: path.to_owned(),
-                    found,
-                    known: KNOWN,
-                    source: Box::new(source),
-                });
-            }
+            Err(error) if found == before => return Err(refusal(error, found, path)),
             _ => {}
         }
     }
     Ok(())
 }
 
+/// A step fails like any other write where the disk is full or others are in the way, else by its own fault.
+fn refusal(error: rusqlite_migration::Error, found: i64, path: &Path) -> StoreError {
+    match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } if Trouble::of(&err).verdict() == Verdict::Keep => {
+            err.into()
+        }
+        other => StoreError::Migration { path: path.to_owned(), found, known: KNOWN, source: Box::new(other) },
+    }
+}
+
 /// The file's version, where it is one that this program can bring up to date.
 pub(crate) fn accepted_version(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
-    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // One snapshot: another program may be making the tables right now.
+    let snapshot = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
+    let found: i64 = snapshot.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > KNOWN {
         return Err(StoreError::Newer { path: path.to_owned(), found, known: KNOWN });
     }
-    if let Some(table) = foreign_table(conn, found)? {
+    if let Some(table) = foreign_table(&snapshot, found)? {
         return Err(StoreError::Foreign { path: path.to_owned(), table });
     }
     Ok(found)
