@@ -117,8 +117,9 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_platform_id ON messages (messaging_group_id, platform_message_id);
 CREATE INDEX messages_by_received ON messages (received_at);
 
--- Rows without text are not in it, so clearing a text takes its words out and putting none back keeps both in step.
-CREATE VIRTUAL TABLE messages_text USING fts5 (text, content = 'messages', content_rowid = 'seq');
+-- Messages without text are not in the index; clearing a text takes its words out. The view is what the index is of.
+CREATE VIEW messages_with_text AS SELECT seq, text FROM messages WHERE text IS NOT NULL;
+CREATE VIRTUAL TABLE messages_text USING fts5 (text, content = 'messages_with_text', content_rowid = 'seq');
 CREATE TRIGGER messages_text_insert AFTER INSERT ON messages WHEN new.text IS NOT NULL BEGIN
     INSERT INTO messages_text (rowid, text) VALUES (new.seq, new.text);
 END;
