@@ -9,11 +9,16 @@ mod outbound;
 mod watch;
 
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nc_model::Timestamp;
+use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 
 pub use error::MailboxError;
 pub use inbound::{Address, AddressBook, Addressee, Bounds, Look, PendingRow};
@@ -140,7 +145,7 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`MailboxError::Outbound`] where the file cannot be written.
-    pub fn set_tool(&mut self, name: &str, timeout: Option<Duration>, started: SystemTime) -> Result<(), MailboxError> {
+    pub fn set_tool(&mut self, name: &str, timeout: Option<Duration>, started: Timestamp) -> Result<(), MailboxError> {
         self.outbound.set_tool(name, timeout, started)
     }
 
@@ -154,16 +159,28 @@ impl Mailbox {
 
     /// Shows that the agent works: sets the time of `.heartbeat` to now, and makes the file where it is missing.
     ///
+    /// The file is not opened for it, so the host, which watches this directory for other things, is not woken.
+    ///
     /// # Errors
-    /// [`MailboxError::File`] where the file cannot be made, or is no plain file.
+    /// [`MailboxError::File`] where the file cannot be made or its time not be set.
     pub fn touch_heartbeat(&self) -> Result<(), MailboxError> {
-        let file_error = |source| MailboxError::File { operation: "touch", name: HEARTBEAT_FILE.to_owned(), source };
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).mode(0o640).custom_flags(NOT_ELSEWHERE);
-        let file = options.open(self.workspace.join(HEARTBEAT_FILE)).map_err(file_error)?;
-        // Its length stays 0 and its content is nothing: the time alone is the sign.
-        file.set_modified(SystemTime::now()).map_err(file_error)
+        let path = self.workspace.join(HEARTBEAT_FILE);
+        let touched = touch(&path).or_else(|errno| match errno {
+            Errno::ENOENT => make_empty(&path),
+            other => Err(other.into()),
+        });
+        touched.map_err(|source| MailboxError::File { operation: "touch", name: HEARTBEAT_FILE.to_owned(), source })
     }
+}
+
+/// Sets the time of the file itself, or of the link that something put in its place.
+fn touch(path: &Path) -> Result<(), Errno> {
+    let now = TimeSpec::UTIME_NOW;
+    utimensat(AT_FDCWD, path, &now, &now, UtimensatFlags::NoFollowSymlink)
+}
+
+fn make_empty(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).map(drop)
 }
 
 /// Follow no link and wait for no reader of a pipe: what else runs in the sandbox can put either in a file's place.

@@ -31,8 +31,6 @@ pub struct Bounds {
 pub struct Look {
     /// The oldest rows that wait; none where nothing asks for a turn, however much context there is.
     pub rows: Vec<PendingRow>,
-    /// More waits than the bounds let in.
-    pub more: bool,
     /// When the next row's time comes that is not there yet.
     pub next_due: Option<Timestamp>,
 }
@@ -132,7 +130,7 @@ impl Inbound {
     ) -> Result<Look> {
         let mut look = Look::default();
         let mut chosen = Vec::new();
-        let mut work = false;
+        let (mut work, mut full) = (false, false);
         let mut bytes = 0_i64;
         let mut statement = self.connection.prepare(WAITING)?;
         let mut rows = statement.query([wake_horizon])?;
@@ -147,8 +145,8 @@ impl Inbound {
             }
             work |= candidate.trigger;
             bytes = bytes.saturating_add(candidate.bytes);
-            look.more |= !chosen.is_empty() && (chosen.len() >= bounds.rows || bytes > bounds.bytes);
-            if !look.more {
+            full |= !chosen.is_empty() && (chosen.len() >= bounds.rows || bytes > bounds.bytes);
+            if !full {
                 chosen.push(candidate.id);
             }
         }

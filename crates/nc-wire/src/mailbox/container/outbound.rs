@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use nc_model::Timestamp;
 use rusqlite::types::FromSql;
@@ -138,11 +138,10 @@ impl Outbound {
         &mut self,
         name: &str,
         timeout: Option<Duration>,
-        started: SystemTime,
+        started: Timestamp,
     ) -> Result<(), MailboxError> {
         let timeout = timeout.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-        let started = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        let started = Timestamp(i64::try_from(started).unwrap_or(i64::MAX)).to_string();
+        let started = started.to_string();
         self.write(|transaction| transaction.execute(SET_TOOL, params![name, timeout, started]).map(drop))
     }
 

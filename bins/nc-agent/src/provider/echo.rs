@@ -1,0 +1,125 @@
+//! The provider for a house without a model: it says back what it got, and that it is no model.
+
+use std::collections::VecDeque;
+use std::future;
+use std::time::Duration;
+
+use nc_model::quantity;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Abilities, Answer, Event, Item, Origin, Prompt, PromptId, Provider, Reply};
+use crate::usage::Usage;
+
+const REMARK: &str = "No model is configured: this is the echo provider.";
+
+/// Says back what it got.
+///
+/// Its model is empty, or what it should do besides, for trying things out: `delay=2s` waits before each answer, `fail`
+/// fails at each prompt; both with a comma between them.
+#[derive(Debug, Default)]
+pub(crate) struct Echo {
+    delay: Duration,
+    fails: bool,
+    waiting: VecDeque<(Instant, Event)>,
+}
+
+/// A model that the echo does not have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider \"echo\" has no model {word:?}: leave it empty, or write delay=DURATION (as 500ms, 2s) or fail")]
+pub(crate) struct EchoError {
+    word: String,
+}
+
+impl Echo {
+    /// Reads what `model` asks for.
+    pub(crate) fn new(model: &str) -> Result<Self, EchoError> {
+        let mut echo = Self::default();
+        for word in model.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            let delay = word.strip_prefix("delay=").and_then(|text| quantity::parse_duration(text).ok());
+            match (word, delay) {
+                (_, Some(delay)) => echo.delay = delay,
+                ("fail", None) => echo.fails = true,
+                _ => return Err(EchoError { word: word.to_owned() }),
+            }
+        }
+        Ok(echo)
+    }
+
+    fn outcome(&self, prompt: &Prompt) -> Event {
+        let through = Some(prompt.id);
+        if self.fails {
+            let text = "The echo provider was told to fail.".to_owned();
+            return Event::Error { through, retryable: false, text };
+        }
+        Event::Result { through, answer: Answer::Replies(replies(&prompt.items)), usage: Usage::default() }
+    }
+}
+
+impl Provider for Echo {
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+
+    async fn push(&mut self, prompt: &Prompt) {
+        let now = Instant::now();
+        self.waiting.push_back((now, Event::Progress));
+        self.waiting.push_back((now + self.delay, self.outcome(prompt)));
+    }
+
+    async fn next(&mut self) -> Event {
+        let Some((at, _)) = self.waiting.front() else { return future::pending().await };
+        sleep_until(*at).await;
+        // Taken only now: a call that is dropped while it waits takes nothing with it.
+        match self.waiting.pop_front() {
+            Some((_, event)) => event,
+            None => future::pending().await,
+        }
+    }
+
+    async fn interrupt(&mut self) {
+        let through = |event: &Event| match event {
+            Event::Result { through, .. } | Event::Error { through, .. } => *through,
+            _ => None,
+        };
+        let last: Option<PromptId> = self.waiting.iter().rev().find_map(|(_, event)| through(event));
+        self.waiting.clear();
+        if last.is_some() {
+            let text = "The answer was broken off.".to_owned();
+            self.waiting.push_back((Instant::now(), Event::Error { through: last, retryable: true, text }));
+        }
+    }
+
+    async fn end(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+/// One reply for each item that asks for one, but none to agents: two echoes would talk for ever.
+fn replies(items: &[Item]) -> Vec<Reply> {
+    let context = items.iter().filter(|item| !item.trigger).count();
+    let mut replies: Vec<Reply> = items
+        .iter()
+        .filter(|item| item.trigger && item.origin != Origin::Agent)
+        .map(|item| Reply { row: item.row.clone(), text: said(item) })
+        .collect();
+    if let Some(last) = replies.last_mut() {
+        last.text = format!("{}\n({REMARK}{})", last.text, context_note(context));
+    }
+    replies
+}
+
+fn said(item: &Item) -> String {
+    match item.origin {
+        Origin::Person | Origin::Agent => format!("You said: {}", item.text),
+        Origin::Task => format!("A task is due: {}", item.text),
+        Origin::Webhook => format!("A webhook said: {}", item.text),
+    }
+}
+
+fn context_note(messages: usize) -> String {
+    match messages {
+        0 => String::new(),
+        1 => " It also read 1 message of context.".to_owned(),
+        _ => format!(" It also read {messages} messages of context."),
+    }
+}
