@@ -10,7 +10,8 @@ use nix::unistd::getppid;
 pub(crate) const VARIABLE: &str = "NC_SUPERVISOR";
 
 /// What the environment says about a parent that looks after us.
-pub(crate) enum Supervisor {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervisor {
     /// Nobody of that kind: an init system or a person started us.
     None,
     /// It is our parent, and the kernel tells us to stop when it dies.
@@ -21,7 +22,8 @@ pub(crate) enum Supervisor {
 
 impl Supervisor {
     /// Binds our life to the parent's, where there is one that asks for it.
-    pub(crate) fn attach() -> Self {
+    #[must_use]
+    pub fn attach() -> Self {
         let Ok(pid) = env::var(VARIABLE) else { return Self::None };
         // First the request, then the look: a parent that dies between the two is seen by one of them.
         let asked = set_pdeathsig(Signal::SIGTERM).is_ok();

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use nc_config::{Loaded, Options};
-use nc_daemon::Failure;
+use nc_daemon::{Failure, Supervisor};
 
 use house::House;
 use output::{Level, Output};
@@ -47,6 +47,9 @@ pub(crate) fn run(loaded: &Loaded, options: &Options) -> anyhow::Result<ExitCode
 
 fn hold(loaded: &Loaded, options: &Options, output: &Output) -> Result<(), Failure> {
     nc_daemon::close_on_exec();
+    if Supervisor::attach() == Supervisor::Gone {
+        return Ok(());
+    }
     limits::raise_open_files();
     let _lock = place::take(&loaded.installation, &output.voice())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

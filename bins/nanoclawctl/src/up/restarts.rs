@@ -6,7 +6,7 @@ use std::time::Duration;
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// A program that was up for so long has recovered: twice the longest wait.
-const RECOVERED: Duration = Duration::from_mins(1);
+const RECOVERED: Duration = Duration::from_secs(60);
 
 /// How often a program died in a row.
 #[derive(Debug, Default)]
