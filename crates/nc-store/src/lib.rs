@@ -34,6 +34,7 @@ mod wirings;
 pub use chats::{Chat, NewChat};
 pub use clock::{new_id, now};
 pub use connection::Store;
+pub use deliveries::{AckWord, AgentAck, NewDelivery, OutboundLook, Refusal, Spoken, TakenIn, Told};
 pub use destinations::{Destination, Target};
 pub use error::{Exit, StoreError, Verdict};
 pub use fate::{AgentFate, Fate};
