@@ -41,7 +41,7 @@ pub use fate::{AgentFate, Fate};
 pub use inbox::InboxRow;
 pub use notices::{NewNotice, Notice, Reachable};
 pub use routings::{
-    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Settled, Settlement, Stranger, Taken, ToPlace, Undone,
+    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Quoted, Settled, Settlement, Stranger, Taken, ToPlace, Undone,
     UnjudgedRun, Unrouted,
 };
 pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};

@@ -53,8 +53,9 @@ pub struct Reachable {
 
 const SAY: &str = "INSERT OR IGNORE INTO notices (id, audience, messaging_group_id, unit, text, cause, created_at) VALUES \
                    (:id, :audience, :chat, :unit, :text, :cause, :at)";
+// Those of a chat first: they can always be told, and notices to owners whom nobody can reach must not stand in their way.
 const OPEN: &str = "SELECT id, audience, messaging_group_id, text, cause, created_at FROM notices \
-                    WHERE taken_at IS NULL AND cause > '' ORDER BY created_at, id LIMIT ?1";
+                    WHERE taken_at IS NULL AND cause > '' ORDER BY audience, created_at, id LIMIT ?1";
 // A terminal's chat bears the name of the user who sits at it, so it needs no `user_dms` row.
 const OWNERS_CHATS: &str = "SELECT m.id AS id, m.channel AS channel FROM user_roles r JOIN user_dms d ON d.user_id = r.user_id \
                               JOIN messaging_groups m ON m.id = d.messaging_group_id WHERE r.role = 'owner' \
@@ -82,7 +83,7 @@ impl Store {
         self.write(|tx| say(tx, notice))
     }
 
-    /// The notices that nobody was told yet, the oldest first; at most 100.
+    /// The notices that nobody was told yet: those of a chat, then those of the owners, each the oldest first; at most 100.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot be read.

@@ -20,7 +20,7 @@ use crate::sessions::find_or_make;
 use crate::{Store, StoreError, now};
 
 pub use judging::{Judgement, OpenInbox, OpenWork, Settled, Settlement, Undone, UnjudgedRun};
-pub use placing::{Closed, ToPlace};
+pub use placing::{Closed, Quoted, ToPlace};
 
 /// How much text one batch of messages holds at most, in bytes. A guess: a batch of ordinary messages is 20 kB, and an
 /// idle router stays below 10 MiB.

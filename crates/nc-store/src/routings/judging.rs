@@ -154,7 +154,8 @@ pub(super) const TOOK: &str = "SELECT EXISTS (SELECT 1 FROM routings WHERE run_i
 const JUDGED: &str = "UPDATE runs SET judged_at = ?2 WHERE id = ?1 AND judged_at IS NULL AND collected_at IS NOT NULL";
 const ANSWERED: &str = "UPDATE routings SET outcome = 'answered', outcome_at = ?2, answer_delivery_id = ?3, \
                         next_attempt_at = NULL WHERE id = ?1 AND outcome IS NULL";
-const AGAIN: &str = "UPDATE routings SET attempts = ?2, next_attempt_at = ?3 WHERE id = ?1 AND outcome IS NULL";
+const AGAIN: &str = "UPDATE routings SET attempts = ?2, next_attempt_at = ?3, given_at = NULL, run_id = NULL \
+                     WHERE id = ?1 AND outcome IS NULL";
 const WAIT: &str =
     "UPDATE routings SET next_attempt_at = max(ifnull(next_attempt_at, 0), ?2) WHERE id = ?1 AND outcome IS NULL";
 const FAILED: &str = "UPDATE routings SET outcome = 'failed', outcome_at = ?2, attempts = attempts + 1, next_attempt_at = NULL, \
@@ -163,6 +164,8 @@ const CHAT_OF: &str = "SELECT m.messaging_group_id AS chat, c.channel FROM routi
                        JOIN messaging_groups c ON c.id = m.messaging_group_id WHERE r.id = ?1 AND r.outcome IS NULL";
 const CHAT_OF_SESSION: &str = "SELECT c.id AS chat, c.channel FROM sessions s JOIN messaging_groups c ON c.id = s.messaging_group_id \
                                WHERE s.id = ?1";
+const INBOX_AGAIN: &str = "UPDATE session_inbox SET not_before = max(ifnull(not_before, 0), ?2), given_at = NULL \
+                           WHERE id = ?1 AND ended_at IS NULL";
 const INBOX_LATER: &str =
     "UPDATE session_inbox SET not_before = max(ifnull(not_before, 0), ?2) WHERE id = ?1 AND ended_at IS NULL";
 const INBOX_ENDED: &str = "UPDATE session_inbox SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL";
@@ -280,7 +283,8 @@ fn settle_inbox(
     let now = notices.settlement.at.0;
     match fate {
         Judgement::Answered { .. } => tx.prepare_cached(INBOX_ENDED)?.execute((row, now))?,
-        Judgement::Again { at, .. } | Judgement::Wait { at } => tx.prepare_cached(INBOX_LATER)?.execute((row, at.0))?,
+        Judgement::Again { at, .. } => tx.prepare_cached(INBOX_AGAIN)?.execute((row, at.0))?,
+        Judgement::Wait { at } => tx.prepare_cached(INBOX_LATER)?.execute((row, at.0))?,
         Judgement::Failed => {
             let session = &notices.settlement.session;
             let place = tx.prepare_cached(CHAT_OF_SESSION)?.query_map([session], chat)?.next().transpose()?;

@@ -34,14 +34,27 @@ pub struct ToPlace {
     pub text: Option<String>,
     /// The files, JSON.
     pub attachments: Option<String>,
-    /// What it answers, as the platform calls it.
-    pub reply_to: Option<String>,
+    /// What it answers.
+    pub reply_to: Option<Quoted>,
     /// The account that we use wrote it.
     pub from_me: bool,
     /// What it is.
     pub kind: MessageKind,
     /// When it was written.
     pub sent_at: Timestamp,
+}
+
+/// The message that a message answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// What the platform calls it.
+    pub platform_message_id: String,
+    /// The message, where we have it; what the assistant itself sent is not among the messages.
+    pub seq: Option<Seq>,
+    /// The name of who wrote it.
+    pub sender_name: Option<String>,
+    /// What was written.
+    pub text: Option<String>,
 }
 
 /// How something in a mailbox ended, as far as the agent is concerned.
@@ -67,8 +80,11 @@ macro_rules! to_place {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.agent_group_id, r.decision, m.seq, c.channel, c.platform_id, m.thread_id, m.sender_id, \
-             m.sender_name, m.text, m.attachments, m.reply_to, m.from_me, m.kind, m.sent_at FROM routings r \
-             JOIN messages m ON m.seq = r.message_seq JOIN messaging_groups c ON c.id = m.messaging_group_id ",
+             m.sender_name, m.text, m.attachments, m.from_me, m.kind, m.sent_at, m.reply_to, q.seq AS quoted, \
+             q.sender_name AS quoted_sender, q.text AS quoted_text FROM routings r \
+             JOIN messages m ON m.seq = r.message_seq JOIN messaging_groups c ON c.id = m.messaging_group_id \
+             LEFT JOIN messages q ON q.seq = (SELECT min(a.seq) FROM messages a WHERE a.messaging_group_id = c.id \
+             AND a.platform_message_id = m.reply_to) ",
             $rest
         )
     };
@@ -180,9 +196,19 @@ fn to_place(row: &Row<'_>) -> rusqlite::Result<ToPlace> {
         sender_name: row.get("sender_name")?,
         text: row.get("text")?,
         attachments: row.get("attachments")?,
-        reply_to: row.get("reply_to")?,
+        reply_to: quoted(row)?,
         from_me: row.get("from_me")?,
         kind: word(row, "kind")?,
         sent_at: time(row, "sent_at")?,
     })
+}
+
+fn quoted(row: &Row<'_>) -> rusqlite::Result<Option<Quoted>> {
+    let Some(platform_message_id) = row.get("reply_to")? else { return Ok(None) };
+    Ok(Some(Quoted {
+        platform_message_id,
+        seq: row.get::<_, Option<i64>>("quoted")?.map(Seq),
+        sender_name: row.get("quoted_sender")?,
+        text: row.get("quoted_text")?,
+    }))
 }

@@ -1,0 +1,347 @@
+//! The sessions' `in/` directories: made, filled, brought up to date before each run.
+//!
+//! Only this program writes there. `inbound.db` is a projection of the store: whatever of it is lost is written again, and
+//! a file from an earlier boot, which was never waited for on its way to the disk, is made anew before it is used.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nc_config::{Installation, SessionDir};
+use nc_model::{RoutingId, Seq, TargetKind};
+use nc_store::{Closed, InboxRow, Projected, Session, Store, StoreError, ToPlace};
+use nc_wire::Verdict;
+use nc_wire::mailbox::host::{Contents, Inbound, MailboxError};
+use nc_wire::mailbox::{Destination, DestinationKind, InRow, InStatus, Routing};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use tracing::{info, warn};
+
+use crate::content::{Piece, chat_row, inbox_piece, message_of, row_id};
+use crate::files;
+
+/// `inbound.db` and `inbox/` are read by the sandbox's user; `in/`, which no other enters, keeps the host's users out.
+const FILE_MODE: u32 = 0o644;
+const INBOX_MODE: u32 = 0o755;
+const PRIVATE_MODE: u32 = 0o700;
+
+/// How many rows go into a mailbox at once. STORE.md's size of a batch.
+const BATCH: u32 = 100;
+
+/// How many settled rows stay in a mailbox, for an agent that refers to an earlier message. A guess.
+const KEPT: u32 = 1000;
+
+/// Why a mailbox could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailError {
+    /// The store, and not the mailbox.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The file.
+    #[error("{0}")]
+    Mailbox(#[from] MailboxError),
+    /// A directory, the lock or a file that somebody sent.
+    #[error("{operation} {path:?}")]
+    Place {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It has to be made anew, and somebody uses it.
+    #[error("make {path:?} anew: a run of the session still uses it")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What was put into a mailbox, to be marked as placed.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) routings: Vec<RoutingId>,
+    pub(crate) inbox: Vec<String>,
+    /// Whether more may wait.
+    pub(crate) more: bool,
+}
+
+/// What is known of a mailbox that this process has opened.
+#[derive(Debug)]
+struct Known {
+    inbound: Inbound,
+    /// What it shows of the store's wirings.
+    shown: Option<(Vec<Projected>, Routing)>,
+    /// Whether everything that the store holds open is known to be in it.
+    whole: bool,
+}
+
+/// The mailboxes of an installation.
+#[derive(Debug)]
+pub(crate) struct Mailboxes {
+    installation: Installation,
+    boot: String,
+    known: HashMap<String, Known>,
+}
+
+impl Mailboxes {
+    /// The mailboxes of `installation` in this boot.
+    pub(crate) fn new(installation: Installation) -> Self {
+        // Where no boot has a name, none is told from another, and a file counts as whole.
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        Self { installation, boot, known: HashMap::new() }
+    }
+
+    /// Where the session's directory is.
+    pub(crate) fn dir(&self, session: &Session) -> SessionDir {
+        self.installation.session_dir(session.group, &session.id)
+    }
+
+    /// Rolls back what a killed router left in the mailbox of a session whose agent is running: the agent cannot.
+    pub(crate) fn settle(&self, session: &Session) -> Result<(), MailError> {
+        Inbound::open(&self.dir(session).inbound_db)?;
+        Ok(())
+    }
+
+    /// Puts the next messages and rows into the mailbox that are not yet there. They are still to be marked as placed.
+    pub(crate) fn place(&mut self, store: &mut Store, session: &Session) -> Result<Done, MailError> {
+        let messages = store.messages_to_place(&session.id, BATCH)?;
+        let inbox = store.inbox_to_place(&session.id, BATCH)?;
+        let full = usize::try_from(BATCH).is_ok_and(|most| messages.len() >= most || inbox.len() >= most);
+        if !messages.is_empty() || !inbox.is_empty() {
+            let inbound = self.open(store, session)?;
+            let written = self.append(&inbound, session, &messages, &inbox);
+            self.noted(session, written)?;
+        }
+        Ok(Done {
+            routings: messages.iter().map(|m| m.routing).collect(),
+            inbox: inbox.into_iter().map(|row| row.id).collect(),
+            more: full,
+        })
+    }
+
+    /// Brings the mailbox up to date before a run: what is open is there, what is closed is not pending, and the names
+    /// that the agent may write to are those of now.
+    pub(crate) fn refresh(&mut self, store: &mut Store, session: &Session) -> Result<(), MailError> {
+        let inbound = self.open(store, session)?;
+        let refreshed = self.bring_up_to_date(store, session, &inbound);
+        self.noted(session, refreshed)
+    }
+
+    /// Shows the session's agent the names that it may write to, where they have changed.
+    pub(crate) fn project(&mut self, store: &mut Store, session: &Session) -> Result<(), MailError> {
+        let inbound = self.open(store, session)?;
+        let shown = (store.projected_destinations(session.group)?, routing(session));
+        let Some(known) = self.known.get_mut(&session.id) else { return Ok(()) };
+        if known.shown.as_ref() == Some(&shown) {
+            return Ok(());
+        }
+        inbound.replace_destinations(&destinations(&shown.0))?;
+        inbound.set_routing(&shown.1)?;
+        known.shown = Some(shown);
+        Ok(())
+    }
+
+    fn bring_up_to_date(&mut self, store: &mut Store, session: &Session, inbound: &Inbound) -> Result<(), MailError> {
+        if self.known.get(&session.id).is_some_and(|known| !known.whole) {
+            let rows = self.open_rows(store, session, false)?;
+            inbound.append(&rows, session.outbound_seen)?;
+            if let Some(known) = self.known.get_mut(&session.id) {
+                known.whole = true;
+            }
+        }
+        close_settled(store, inbound)?;
+        self.project(store, session)
+    }
+
+    /// Forgets a mailbox that failed, so that the next use looks at it again from the ground up.
+    fn noted<T>(&mut self, session: &Session, result: Result<T, MailError>) -> Result<T, MailError> {
+        if let Err(error) = &result {
+            let damaged = matches!(error, MailError::Mailbox(e) if e.verdict() == Verdict::Refuse);
+            if damaged {
+                warn!(session = %session.id, "the mailbox is damaged, made anew as soon as no run uses it: {error}");
+                self.known.remove(&session.id);
+            } else if !matches!(error, MailError::Mailbox(MailboxError::Busy { .. })) {
+                self.known.remove(&session.id);
+            }
+        }
+        result
+    }
+
+    fn open(&mut self, store: &mut Store, session: &Session) -> Result<Inbound, MailError> {
+        if let Some(known) = self.known.get(&session.id) {
+            return Ok(known.inbound.clone());
+        }
+        let dir = self.dir(session);
+        make_place(&dir)?;
+        let this_boot = session.inbound_boot_id.as_ref() == Some(&self.boot);
+        let present = dir.inbound_db.exists();
+        let opened = if this_boot && present { Some(Inbound::open(&dir.inbound_db)) } else { None };
+        let (inbound, whole) = match opened {
+            Some(Err(error)) if error.verdict() == Verdict::Keep => return Err(error.into()),
+            Some(Ok(inbound)) => (inbound, false),
+            _ if session.inbound_boot_id.is_none() && !present => (Inbound::create(&dir.inbound_db, FILE_MODE)?, true),
+            _ => (self.rebuild(store, session, &dir)?, true),
+        };
+        if !this_boot {
+            store.set_inbound_boot(&session.id, &self.boot)?;
+        }
+        self.known.insert(session.id.clone(), Known { inbound: inbound.clone(), shown: None, whole });
+        Ok(inbound)
+    }
+
+    fn rebuild(&self, store: &Store, session: &Session, dir: &SessionDir) -> Result<Inbound, MailError> {
+        let lock = lock_file(&dir.lock)?;
+        let Ok(_held) = Flock::lock(lock, FlockArg::LockExclusiveNonblock) else {
+            return Err(MailError::InUse { path: dir.inbound_db.clone() });
+        };
+        let rows = self.open_rows(store, session, true)?;
+        let destinations = destinations(&store.projected_destinations(session.group)?);
+        let routing = routing(session);
+        let contents =
+            Contents { rows: &rows, destinations: &destinations, routing: Some(&routing), ..Contents::default() };
+        let inbound = Inbound::rebuild(&dir.inbound_db, FILE_MODE, &contents, session.outbound_seen)?;
+        info!(session = %session.id, rows = rows.len(), "made the mailbox anew from the store");
+        Ok(inbound)
+    }
+
+    /// Everything of the session that is placed and open, in the order of its arrival.
+    fn open_rows(&self, store: &Store, session: &Session, context: bool) -> Result<Vec<InRow>, MailError> {
+        let mut messages = if context { store.untaken_context(&session.id)? } else { Vec::new() };
+        let mut after = Seq(0);
+        loop {
+            let page = store.open_messages(&session.id, after, BATCH)?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            messages.extend(page);
+        }
+        messages.sort_by_key(|m| m.seq);
+        let mut rows = self.chat_rows(session, &messages)?;
+        for row in store.open_inbox(&session.id, KEPT)? {
+            if let Piece::Row(row) = inbox_piece(&row, session) {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn chat_rows(&self, session: &Session, messages: &[ToPlace]) -> Result<Vec<InRow>, MailError> {
+        let inbox = self.dir(session).inbox;
+        let mut rows = Vec::with_capacity(messages.len());
+        for message in messages {
+            let id = row_id(message.seq, message.group);
+            let media = self.installation.media_in(message.seq);
+            let attachments =
+                files::bring(message, &id, &media, &inbox).map_err(place_error("copy files to", &inbox))?;
+            rows.push(chat_row(message, attachments));
+        }
+        Ok(rows)
+    }
+
+    fn append(
+        &self,
+        inbound: &Inbound,
+        session: &Session,
+        messages: &[ToPlace],
+        inbox: &[InboxRow],
+    ) -> Result<(), MailError> {
+        let mut rows = self.chat_rows(session, messages)?;
+        let mut delivered = Vec::new();
+        for row in inbox {
+            match inbox_piece(row, session) {
+                Piece::Row(piece) => rows.push(piece),
+                Piece::Delivered(piece) => delivered.push(piece),
+                Piece::Unreadable(why) => {
+                    warn!(session = %session.id, row = %row.id, kind = %row.kind, "not told to the agent, since it cannot be read: {why}");
+                }
+            }
+        }
+        if !rows.is_empty() {
+            inbound.append(&rows, session.outbound_seen)?;
+        }
+        if !delivered.is_empty() {
+            inbound.record_delivered(&delivered)?;
+        }
+        Ok(())
+    }
+}
+
+/// Has no row pending that the store knows to be over: an agent's file that was renewed knows nothing of it.
+fn close_settled(store: &Store, inbound: &Inbound) -> Result<(), MailError> {
+    let pending = inbound.pending()?;
+    let mut settled = Vec::new();
+    for row in &pending {
+        let closed = match message_of(&row.id) {
+            Some((seq, group)) => store.message_closed(seq, group)?,
+            None => store.inbox_closed(&row.id)?.then_some(Closed::Completed),
+        };
+        match closed {
+            Some(Closed::Completed) => settled.push((row.id.as_str(), InStatus::Completed)),
+            Some(Closed::Failed) => settled.push((row.id.as_str(), InStatus::Failed)),
+            None => {}
+        }
+    }
+    if !settled.is_empty() {
+        inbound.set_statuses(&settled)?;
+        inbound.prune(KEPT)?;
+    }
+    Ok(())
+}
+
+fn routing(session: &Session) -> Routing {
+    Routing {
+        channel_type: session.chat.as_ref().map(|c| c.channel.clone()),
+        platform_id: session.chat.as_ref().map(|c| c.platform_id.clone()),
+        thread_id: session.thread.clone(),
+    }
+}
+
+fn destinations(projected: &[Projected]) -> Vec<Destination> {
+    projected
+        .iter()
+        .map(|p| Destination {
+            name: p.name.clone(),
+            display_name: p.display_name.clone(),
+            kind: match p.kind {
+                TargetKind::Chat => DestinationKind::Channel,
+                TargetKind::Agent => DestinationKind::Agent,
+            },
+            channel_type: p.channel.clone(),
+            platform_id: p.platform_id.clone(),
+            agent_group_id: p.agent_group.map(|g| g.to_string()),
+        })
+        .collect()
+}
+
+/// Makes what is missing of a session's directory; `work/` is the runner's.
+fn make_place(dir: &SessionDir) -> Result<(), MailError> {
+    make_dir(&dir.in_dir, PRIVATE_MODE)?;
+    make_dir(&dir.inbox, INBOX_MODE)?;
+    lock_file(&dir.lock)?;
+    Ok(())
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), MailError> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(path).map_err(place_error("make", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(place_error("set the mode of", path))
+}
+
+/// The session's lock, made where it is missing.
+pub(crate) fn lock_file(path: &Path) -> Result<File, MailError> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags.bits())
+        .open(path)
+        .map_err(place_error("open", path))
+}
+
+fn place_error<'a>(operation: &'static str, path: &'a Path) -> impl Fn(io::Error) -> MailError + 'a {
+    move |source| MailError::Place { operation, path: path.to_owned(), source }
+}
