@@ -120,16 +120,16 @@ pub(crate) fn destination_for_chat(
     if let Some(present) = name_of_target(tx, group, TargetKind::Chat, chat.id.0)? {
         return Ok(present);
     }
-    let name = match wanted {
-        Some(name) => name.to_owned(),
-        None => {
-            let mut statement = tx.prepare_cached(NAMES)?;
-            let taken = statement.query_map([group.0], |row| row.get(0))?.collect::<Result<HashSet<String>, _>>()?;
-            naming::local_name(chat.name.as_deref(), &chat.platform_id, |name| taken.contains(name))
-        }
-    };
+    let name = wanted.map_or_else(|| free_name(tx, group, chat), |name| Ok(name.to_owned()))?;
     insert(tx, group, &name, TargetKind::Chat, chat.id.0)?;
     Ok(name)
+}
+
+/// A name made of the chat's that the group does not use.
+fn free_name(tx: &Connection, group: GroupId, chat: &Chat) -> Result<String, StoreError> {
+    let mut statement = tx.prepare_cached(NAMES)?;
+    let taken = statement.query_map([group.0], |row| row.get(0))?.collect::<Result<HashSet<String>, _>>()?;
+    Ok(naming::local_name(chat.name.as_deref(), &chat.platform_id, |name| taken.contains(name)))
 }
 
 /// Takes every name of a chat or agent from a group, inside a transaction.

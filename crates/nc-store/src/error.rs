@@ -246,7 +246,7 @@ impl From<rusqlite::Error> for StoreError {
 
 /// ` "path"`, or nothing.
 fn at(path: Option<&Path>) -> String {
-    path.map(|p| format!(" {p:?}")).unwrap_or_default()
+    path.map(|p| format!(" {:?}", p.to_string_lossy())).unwrap_or_default()
 }
 
 /// Whether only a person can change what made the system refuse.

@@ -174,10 +174,10 @@ fn find_main(conn: &Connection) -> Result<Option<Group>, StoreError> {
 }
 
 fn check_name(name: &str) -> Result<(), StoreError> {
-    match name.trim().is_empty() {
-        true => Err(StoreError::bad_value("name of a group", name, "it may not be empty")),
-        false => Ok(()),
+    if name.trim().is_empty() {
+        return Err(StoreError::bad_value("name of a group", name, "it may not be empty"));
     }
+    Ok(())
 }
 
 fn json(container: &ContainerConfig) -> Result<String, StoreError> {

@@ -255,10 +255,10 @@ pub(crate) fn know_direct_chat(tx: &Connection, user: &str, channel: &str, chat:
 }
 
 fn require_user(tx: &Connection, user: &str) -> Result<(), StoreError> {
-    match tx.prepare_cached(BY_ID)?.exists([user])? {
-        true => Ok(()),
-        false => Err(StoreError::no_such("user", user)),
+    if !tx.prepare_cached(BY_ID)?.exists([user])? {
+        return Err(StoreError::no_such("user", user));
     }
+    Ok(())
 }
 
 fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {

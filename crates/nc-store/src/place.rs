@@ -36,17 +36,17 @@ pub(crate) fn make_place(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Gives the file to its directory's owner (where root makes it for another user), and to the group where that writes too.
-fn follow_directory(made: &File, dir: &Path) -> io::Result<()> {
-    let dir = fs::metadata(dir)?;
-    if made.metadata()?.uid() != dir.uid() {
+fn follow_directory(new: &File, dir: &Path) -> io::Result<()> {
+    let parent = fs::metadata(dir)?;
+    if new.metadata()?.uid() != parent.uid() {
         // Only root can. Whoever else may write here keeps what he made.
-        fchown(made, Some(dir.uid()), Some(dir.gid())).or_else(|e| match e.kind() {
+        fchown(new, Some(parent.uid()), Some(parent.gid())).or_else(|e| match e.kind() {
             io::ErrorKind::PermissionDenied => Ok(()),
             _ => Err(e),
         })?;
     }
-    let mode = if dir.mode() & GROUP_WRITES == 0 { FILE_MODE } else { SHARED_FILE_MODE };
-    made.set_permissions(Permissions::from_mode(mode))
+    let mode = if parent.mode() & GROUP_WRITES == 0 { FILE_MODE } else { SHARED_FILE_MODE };
+    new.set_permissions(Permissions::from_mode(mode))
 }
 
 fn file(operation: &'static str, path: &Path, source: io::Error) -> StoreError {

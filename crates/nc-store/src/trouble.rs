@@ -36,9 +36,9 @@ pub enum Trouble {
     Fault,
 }
 
-/// SQLITE_READONLY_DBMOVED.
+/// `SQLITE_READONLY_DBMOVED`.
 const READONLY_MOVED: i32 = 8 | (4 << 8);
-/// SQLITE_READONLY_DIRECTORY: no journal or shared memory can be made beside the file.
+/// `SQLITE_READONLY_DIRECTORY`: no journal or shared memory can be made beside the file.
 const READONLY_DIRECTORY: i32 = 8 | (6 << 8);
 
 impl Trouble {

@@ -2,9 +2,9 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use nc_model::{ChatId, Seq};
 use nc_store::{NewChat, NewMessage, Recorded, Store, StoreError};
@@ -69,10 +69,13 @@ fn six_programs_write_at_once_and_a_reader_sees_whole_batches() {
                 })
             })
             .collect();
-        let threads_are_well = threads.into_iter().map(|t| t.join().is_ok()).fold(true, |all, one| all && one);
+        let failed = threads.into_iter().map(ScopedJoinHandle::join).filter(Result::is_err).count();
         let ends: Vec<_> = programs.iter_mut().map(|program| program.wait().expect("its end")).collect();
         is_over.store(true, Ordering::Release);
-        assert!(threads_are_well && ends.iter().all(|end| end.success()), "a writer failed: {ends:?}");
+        assert!(
+            failed == 0 && ends.iter().all(ExitStatus::success),
+            "{failed} threads failed, and of programs {ends:?}"
+        );
     });
     let mut store = open(&path);
     let written: usize = (0..WRITERS)

@@ -349,7 +349,7 @@ impl Book {
                     parts[0] = to;
                 }
             }
-            Step::Reopen => house.store = Store::open(&house.store.path().to_owned()).expect("the store again"),
+            Step::Reopen => house.store = Store::open(house.store.path()).expect("the store again"),
         }
     }
 

@@ -1,5 +1,4 @@
 //! The names of the older NanoClaw, for people's scripts.
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use nc_model::{FolderName, Timestamp};
 use nc_store::{NewChat, NewGroup, NewMainGroup, NewMessage, NewWiring, Store};

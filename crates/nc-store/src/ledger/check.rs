@@ -131,12 +131,12 @@ impl Check {
         if delivery.parts.is_empty() {
             self.add("deliveries", &delivery.id, "it has no row in sends, so nobody sends it", detail());
         }
-        let is_gapless = delivery.parts.iter().zip(0..).all(|(part, n)| part.part == n);
+        let is_gapless = delivery.parts.iter().zip(0..).all(|(part, n)| part.number == n);
         if !is_gapless {
             self.add("deliveries", &delivery.id, "a part of it is missing", detail());
         }
         for part in &delivery.parts {
-            let key = format!("{}/{}", delivery.id, part.part);
+            let key = format!("{}/{}", delivery.id, part.number);
             if part.strays {
                 self.add("sends", &key, "its channel or chat is not its delivery's", detail());
             }

@@ -87,7 +87,7 @@ pub(super) struct Walked {
 /// One part of a delivery.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) part: u32,
+    pub(super) number: u32,
     pub(super) status: SendStatus,
     attempts: u32,
     error: Option<String>,
@@ -160,7 +160,7 @@ fn delivery(row: &Row<'_>, id: String) -> rusqlite::Result<Walked> {
 fn part(row: &Row<'_>) -> rusqlite::Result<Option<Part>> {
     let Some(status) = maybe_word(row, "status")? else { return Ok(None) };
     Ok(Some(Part {
-        part: row.get("part")?,
+        number: row.get("part")?,
         status,
         attempts: row.get("attempts")?,
         error: row.get("error")?,
@@ -207,7 +207,7 @@ impl OpenDelivery {
             channel: delivery.channel.clone(),
             chat: delivery.chat,
             since: delivery.created_at,
-            part: part.map(|p| p.part),
+            part: part.map(|p| p.number),
             status: part.map(|p| p.status),
             attempts: part.map_or(0, |p| p.attempts),
             error: part.and_then(|p| p.error.clone()),

@@ -229,10 +229,8 @@ impl Tally {
             }
             self.counts.add(state, Some(&routed.rule), state.is_open().then_some(routed.decided_at));
         }
-        match is_open {
-            true => self.account.open += 1,
-            false => self.account.ended += 1,
-        }
+        let side = if is_open { &mut self.account.open } else { &mut self.account.ended };
+        *side += 1;
     }
 
     fn add_open(&mut self, open: OpenMessage) {
