@@ -1,3 +1,72 @@
-//! Runs one agent in a sandbox.
+//! nc-runner runs one agent in a sandbox.
+//!
+//! ```text
+//! reads    one line from its connection               nc-run(5)
+//!          sessions, agent_groups, runs               nanoclaw-store(5)
+//! writes   its own row of runs                        nanoclaw-store(5)
+//!          <data>/logs/runs/<group>/                  what the agent printed
+//! starts   bubblewrap, as a user that is not root
+//! trusts   nothing that comes out of the sandbox
+//! exits    0 the run ended or could not begin (the connection was told), 64 usage, 75 try again, 78 a person must look;
+//!          with --shell the status of the command
+//! ```
 
-fn main() {}
+mod announce;
+mod buried;
+mod caller;
+mod capture;
+mod lock;
+mod outcome;
+mod plan;
+mod previous;
+mod refusal;
+mod request;
+mod run;
+mod serve;
+mod shell;
+mod signs;
+mod vigil;
+mod workplace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use nc_config::Options;
+
+/// Runs one agent in a sandbox
+///
+/// Without --shell and --buried it serves the connection that it was started for, by a socket unit, by inetd or by
+/// nanoclawctl up.
+#[derive(Debug, Parser)]
+#[command(name = "nc-runner", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// Run a command in the sandbox of this group's agent, with a session of its own that is gone afterwards
+    #[arg(long, value_name = "GROUP", conflicts_with = "buried")]
+    shell: Option<String>,
+    /// Write down the end of runs whose runner was killed, by their ids or by the name of the runner's instance
+    #[arg(long, value_name = "RUN", num_args = 1..)]
+    buried: Vec<String>,
+    /// The name under which --buried finds this runner's run
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+    /// The command of --shell and its arguments; an interactive sh where there is none
+    #[arg(last = true, value_name = "COMMAND", requires = "shell")]
+    command: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let arguments = match nc_daemon::arguments::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
+    if let Some(group) = &arguments.shell {
+        return shell::run(&arguments.options, group, &arguments.command);
+    }
+    if !arguments.buried.is_empty() {
+        return nc_daemon::run("nc-runner", |daemon| buried::bury(daemon, arguments.options, arguments.buried));
+    }
+    nc_daemon::run("nc-runner", |daemon| serve::serve(daemon, arguments.options, arguments.instance))
+}

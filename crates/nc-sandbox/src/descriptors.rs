@@ -6,12 +6,9 @@ use crate::SandboxError;
 
 /// Makes every descriptor from 3 on close at the next exec, whoever opened it.
 ///
-/// bubblewrap hands on what it inherits, and whoever started us may have left a directory of the host open. Call it
-/// once at the start of the program; what is opened later is close-on-exec anyway.
-///
-/// # Errors
-/// [`SandboxError`] where the kernel is older than 5.11 and does not know the call.
-pub fn close_on_exec_from_3() -> Result<(), SandboxError> {
+/// bubblewrap hands on what it inherits, and whoever started us may have left a directory of the host open. What is opened
+/// later is close-on-exec anyway. A kernel older than 5.11 does not know the call, which is an error.
+pub(crate) fn close_on_exec_from_3() -> Result<(), SandboxError> {
     #[expect(unsafe_code, reason = "neither std nor nix has close_range")]
     // SAFETY: with CLOSE_RANGE_CLOEXEC the call closes nothing and reads no memory: it only sets a flag on descriptors,
     // and no code here relies on that flag being unset.

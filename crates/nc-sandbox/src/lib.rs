@@ -32,7 +32,6 @@ mod start;
 mod status;
 mod system;
 
-pub use descriptors::close_on_exec_from_3;
 pub use error::SandboxError;
 pub use identity::{FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID};
 pub use mountpoints::{Point, prepare as prepare_mount_points};
@@ -40,4 +39,4 @@ pub use ownership::{give_tree, let_read_tree};
 pub use process::wait_until_gone;
 pub use sandbox::{Ending, How, Sandbox, Streams};
 pub use spec::{Access, Limits, Mount, Spec};
-pub use start::start;
+pub use start::{missing, start};

@@ -59,12 +59,6 @@ impl Process {
     }
 }
 
-impl AsFd for Process {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.handle.as_fd()
-    }
-}
-
 /// Waits until `fd` can be read or its other end is gone; false where that takes longer than `longest`.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, longest: Duration) -> Result<bool, SandboxError> {
     let until = Instant::now() + longest;

@@ -1,8 +1,7 @@
 //! A sandbox that was started.
 
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -111,10 +110,12 @@ impl Sandbox {
         self.child.stderr.take()
     }
 
-    /// A descriptor that can be read as soon as the command has ended.
-    #[must_use]
-    pub fn ended(&self) -> BorrowedFd<'_> {
-        self.outer.as_fd()
+    /// Whether the command has ended. When it does, whoever started it gets SIGCHLD.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where the system does not say.
+    pub fn has_ended(&self) -> Result<bool, SandboxError> {
+        self.outer.gone_within(Duration::ZERO)
     }
 
     /// Sends SIGTERM to the command itself; false where it is gone or has not begun.
@@ -152,16 +153,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`] where the system does not say, or something cannot be killed.
     pub fn wait(mut self) -> Result<Ending, SandboxError> {
-        let waiting = SandboxError::io("wait for bubblewrap");
-        let status = self.child.wait().map_err(&waiting)?;
-        if let Some(first) = &self.first {
-            // bubblewrap leaves as soon as the command did; what the command left running it takes along only with its
-            // first process.
-            first.signal(Signal::KILL)?;
-            if !first.gone_within(LONGEST_END)? {
-                return Err(waiting(std::io::ErrorKind::TimedOut.into()));
-            }
-        }
+        let status = self.gone()?;
         let how = match (self.status.exit_code()?, std::os::unix::process::ExitStatusExt::signal(&status)) {
             (Some(code), _) => how(code),
             (None, Some(signal)) => How::Torn(u8::try_from(signal).unwrap_or(u8::MAX)),
@@ -169,6 +161,20 @@ impl Sandbox {
             (None, None) => status.code().filter(|code| *code > 128).map_or(How::NotBuilt, how),
         };
         self.ending(how)
+    }
+
+    /// Waits for bubblewrap, and then for its first process, with which everything in the sandbox ends.
+    fn gone(&mut self) -> Result<ExitStatus, SandboxError> {
+        let waiting = SandboxError::io("wait for bubblewrap");
+        let status = self.child.wait().map_err(&waiting)?;
+        if let Some(first) = self.first.take() {
+            // bubblewrap leaves as soon as the command did; what the command left running goes with the first process.
+            first.signal(Signal::KILL)?;
+            if !first.gone_within(LONGEST_END)? {
+                return Err(waiting(std::io::ErrorKind::TimedOut.into()));
+            }
+        }
+        Ok(status)
     }
 
     fn ending(&self, how: How) -> Result<Ending, SandboxError> {
@@ -188,7 +194,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             drop(self.kill());
-            drop(self.child.wait());
+            drop(self.gone());
         }
     }
 }

@@ -16,6 +16,7 @@ use nix::unistd::pipe2;
 
 use crate::arguments::{ARGS_FD, Arguments, FILTER_FDS, FIRST_FILE_FD, LOCK_FD, STATUS_FD};
 use crate::cgroup::{Cgroup, Place};
+use crate::descriptors::close_on_exec_from_3;
 use crate::sandbox::{Sandbox, Streams};
 use crate::seccomp::filters;
 use crate::staging::stage;
@@ -27,15 +28,16 @@ const SEARCHED: &[&str] = &["/usr/bin", "/usr/local/bin", "/bin"];
 
 /// Starts the command of `spec` in a sandbox. `lock` stays locked while a process of it lives, even if we do not.
 ///
-/// Call it from the main thread: the sandbox is killed when the thread that started it ends. Descriptors that are not
-/// close-on-exec would reach the agent: see [`close_on_exec_from_3`](crate::close_on_exec_from_3). As root the calling
-/// thread gets a mount namespace of its own, and this program's core dumps are switched off for good.
+/// Call it from the main thread: the sandbox is killed when the thread that started it ends. This program's descriptors
+/// from 3 on become close-on-exec and its core dumps are switched off, and as root the calling thread gets a mount
+/// namespace of its own: all for good.
 ///
 /// # Errors
 /// [`SandboxError`] where something is missing, the system refuses, or bubblewrap gives up at once. What it finds wrong
 /// later, e.g. a mount whose source is gone, is [`How::NotBuilt`](crate::How::NotBuilt) of the ending.
 pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, SandboxError> {
     let bwrap = find("bwrap").ok_or(SandboxError::Missing { program: "bubblewrap", package: "bubblewrap" })?;
+    close_on_exec_from_3()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(SandboxError::system("switch core dumps off"))?;
     let cgroup = Place::find().and_then(|place| place.make(&spec.name, spec.limits).ok());
     let command = match &cgroup {
@@ -102,6 +104,14 @@ fn limited(command: &[OsString], limits: Limits) -> Result<Vec<OsString>, Sandbo
     let (processes, memory) = (format!("--nproc={}", limits.processes), format!("--data={}", limits.memory));
     let wrapped = [prlimit.into_os_string(), processes.into(), memory.into()];
     Ok(wrapped.into_iter().chain(command.iter().cloned()).collect())
+}
+
+/// The first program that sandboxes need and that this machine has not.
+#[must_use]
+pub fn missing() -> Option<SandboxError> {
+    let needed = [("bubblewrap", "bwrap", "bubblewrap"), ("prlimit", "prlimit", "util-linux")];
+    let absent = needed.into_iter().find(|(_, file, _)| find(file).is_none())?;
+    Some(SandboxError::Missing { program: absent.0, package: absent.2 })
 }
 
 /// Finds a program of the system.

@@ -1,0 +1,221 @@
+//! One run, from its row to its end.
+
+use std::process::{ChildStdin, Stdio};
+use std::time::{Duration, Instant};
+
+use nc_config::{Doorbell, Installation, Loaded};
+use nc_daemon::{Daemon, Failure};
+use nc_model::{RunOutcome, SessionStatus};
+use nc_sandbox::{Sandbox, Streams};
+use nc_store::{Begun, NewRun, RunEnd, Store, new_id, now};
+use tokio::io::AsyncWriteExt;
+use tracing::{info, warn};
+
+use crate::capture::{Capture, log_file};
+use crate::lock::SessionLock;
+use crate::outcome::Circumstances;
+use crate::plan::Plan;
+use crate::refusal::{Refusal, failed};
+use crate::request::Request;
+use crate::signs::Judge;
+use crate::vigil::Vigil;
+use crate::workplace::Workplace;
+use crate::{announce, previous};
+
+/// The engine as the store names it.
+const RUNTIME: &str = "bubblewrap";
+
+/// How long the end of a run is tried to be written where the store is busy; then it is lost, and the router says so.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
+
+/// How long it waits between two tries.
+const WRITE_AGAIN: Duration = Duration::from_millis(100);
+
+/// A run that has begun: its row is written, and its session's lock is held.
+#[derive(Debug)]
+pub(crate) struct Run {
+    id: String,
+    store: Store,
+    installation: Installation,
+    plan: Plan,
+    lock: SessionLock,
+}
+
+impl Run {
+    /// Begins the run that is asked for.
+    pub(crate) fn begin(
+        loaded: &Loaded,
+        request: Request,
+        instance: Option<String>,
+        daemon: &mut Daemon,
+    ) -> Result<Self, Refusal> {
+        if let Some(missing) = nc_sandbox::missing() {
+            return Err(Refusal::Failure(Failure::config(missing)));
+        }
+        let installation = loaded.installation.clone();
+        let mut store = Store::open(&installation.store_file())?;
+        let plan = plan(&store, &request, loaded)?;
+        let session = installation.session_dir(plan.target.group, &plan.target.session);
+        if !session.inbound_db.is_file() {
+            return Err(Refusal::Request(format!(
+                "session {} has no mailbox yet: nc-router makes it",
+                request.session
+            )));
+        }
+        let lock = SessionLock::take(&session.lock).map_err(|error| Refusal::file("lock", &session.lock, error))?;
+        let lock = lock.ok_or(Refusal::Busy)?;
+        if !previous::is_gone(&store, &request.session)? {
+            return Err(Refusal::Busy);
+        }
+        // Before the row is there: whoever sees it may ring.
+        listen(&installation, &request.session, daemon)?;
+        let id = new_id();
+        match store.begin_run(&row(&id, request, instance))? {
+            Begun::Started => {}
+            Begun::Live(lost) => {
+                warn!(run = lost, "a run without a runner is written down as lost");
+                previous::bury(&mut store, &lost)?;
+                announce::to_both(&installation);
+                return Err(Refusal::Busy);
+            }
+        }
+        announce::to_ipcd(&installation);
+        Ok(Self { id, store, installation, plan, lock })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Runs the agent to its end, and writes the end down.
+    pub(crate) async fn live(mut self, daemon: &mut Daemon) -> Result<RunOutcome, Failure> {
+        let (group, session) = (self.plan.target.folder.clone(), self.plan.target.session.clone());
+        info!(run = self.id, %group, session, "a run begins");
+        daemon.status(format_args!("{group}: session {session}, run {}", self.id));
+        let end = match self.work(daemon).await {
+            Ok(end) => end,
+            Err(error) => failure(&error),
+        };
+        self.write(&end).await?;
+        match &end.error {
+            None => info!(run = self.id, %group, session, outcome = %end.outcome, "a run ended: {}", end.exit_detail),
+            Some(error) => {
+                let log = self.log();
+                warn!(run = self.id, %group, session, outcome = %end.outcome, ?log, "a run ended: {error}; {}", end.exit_detail);
+            }
+        }
+        // Free before anybody is told: the router may ask for the next run at once.
+        drop(self.lock);
+        announce::to_both(&self.installation);
+        Ok(end.outcome)
+    }
+
+    async fn work(&mut self, daemon: &mut Daemon) -> anyhow::Result<RunEnd> {
+        let target = &self.plan.target;
+        let session = self.installation.session_dir(target.group, &target.session);
+        let whose = (target.group, &target.folder, target.is_main);
+        let workplace = Workplace::new(&self.installation, session.clone(), whose)?;
+        if target.status == SessionStatus::SetAside {
+            let aside = workplace.set_aside()?;
+            warn!(
+                session = target.session,
+                ?aside,
+                "the agent's mailbox could not be read and was set aside; the agent makes a new one"
+            );
+        }
+        workplace.prepare(&self.id)?;
+        let spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone);
+        let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
+        let mut sandbox = nc_sandbox::start(&spec, streams, self.lock.share()?)?;
+        let capture = Capture::begin(&mut sandbox, &self.log(), self.plan.output);
+        self.tell(sandbox.take_stdin());
+        self.name(&sandbox);
+        let judge = Judge::new(self.plan.idle, self.plan.patience, Instant::now());
+        let vigil = Vigil { sandbox: &sandbox, work: &session.work_dir, judge };
+        let done = vigil.keep(daemon, || self.should_leave()).await?;
+        let ending = sandbox.wait()?;
+        let said = capture.finish().await;
+        let (patience, memory) = (self.plan.patience, self.plan.limits.memory);
+        Ok(Circumstances { ending: &ending, done, said: &said, patience, memory }.end(now()))
+    }
+
+    /// Tells the agent what it is to do. Where it does not listen its own end says why.
+    fn tell(&self, stdin: Option<ChildStdin>) {
+        let line = self.plan.start_object(&self.id).to_json();
+        let Some(mut stdin) = stdin.and_then(|pipe| tokio::process::ChildStdin::from_std(pipe).ok()) else { return };
+        tokio::spawn(async move { stdin.write_all(line.as_bytes()).await });
+    }
+
+    fn name(&mut self, sandbox: &Sandbox) {
+        let Some(name) = sandbox.id() else { return };
+        if let Err(error) = self.store.name_sandbox(&self.id, name) {
+            warn!(run = self.id, %error, "cannot write down what the sandbox is called; the run goes on");
+        }
+    }
+
+    fn should_leave(&self) -> bool {
+        self.store.run_should_leave(&self.id).unwrap_or_else(|error| {
+            warn!(run = self.id, %error, "cannot read whether the run should leave; the next ring asks again");
+            false
+        })
+    }
+
+    async fn write(&mut self, end: &RunEnd) -> Result<(), Failure> {
+        let until = Instant::now() + LONGEST_WRITE;
+        loop {
+            match self.store.end_run(&self.id, end) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_busy() && Instant::now() < until => tokio::time::sleep(WRITE_AGAIN).await,
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    fn log(&self) -> std::path::PathBuf {
+        log_file(&self.installation.logs_dir(), self.plan.target.folder.as_str(), &self.id)
+    }
+}
+
+fn plan(store: &Store, request: &Request, loaded: &Loaded) -> Result<Plan, Refusal> {
+    let session = &request.session;
+    let target = store.run_plan(session)?;
+    let target =
+        target.ok_or_else(|| Refusal::Request(format!("there is no session {session:?}, or its group was removed")))?;
+    if target.status == SessionStatus::Closed {
+        return Err(Refusal::Request(format!("session {session} is closed")));
+    }
+    Plan::new(target, &loaded.config).map_err(Refusal::Request)
+}
+
+fn listen(installation: &Installation, session: &str, daemon: &mut Daemon) -> Result<(), Refusal> {
+    let bell = installation.doorbell(Doorbell::Run(session));
+    let directory = bell.parent().unwrap_or(installation.run_dir());
+    std::fs::create_dir_all(directory).map_err(|error| Refusal::file("make", directory, error))?;
+    daemon.bell(&bell).map_err(|error| Refusal::Failure(Failure::again(error)))
+}
+
+fn row(id: &str, request: Request, instance: Option<String>) -> NewRun {
+    NewRun {
+        id: id.to_owned(),
+        session: request.session,
+        cause: request.cause,
+        to_chat: true,
+        runtime: RUNTIME.to_owned(),
+        instance: instance.unwrap_or_else(|| format!("pid {}", std::process::id())),
+        boot_id: previous::boot_id(),
+        pid: i64::from(std::process::id()),
+        started_at: now(),
+    }
+}
+
+fn failure(error: &anyhow::Error) -> RunEnd {
+    RunEnd {
+        ended_at: now(),
+        outcome: RunOutcome::Failed,
+        error: Some(format!("{error:#}")),
+        exit_detail: "never began, or was taken down".to_owned(),
+        cpu_ms: None,
+        peak_rss: None,
+    }
+}

@@ -1,0 +1,133 @@
+//! A command by hand in the sandbox that a group's agent would get.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io::{IsTerminal, Write, stderr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::Context;
+use nc_config::{Installation, Loaded, Options, SessionDir};
+use nc_daemon::Failure;
+use nc_model::{FolderName, GroupId, SessionStatus};
+use nc_sandbox::{How, SandboxError, Streams};
+use nc_store::{Group, RunPlan, Store, new_id};
+use nc_wire::mailbox::host::Inbound;
+use nix::sys::stat::{Mode, umask};
+
+use crate::lock::SessionLock;
+use crate::plan::Plan;
+use crate::refusal::{at, failed};
+use crate::workplace::Workplace;
+
+/// How the session of a shell is called, before an id of its own: sessions of the store have ids alone.
+const PREFIX: &str = "shell-";
+
+/// What runs where no command is given.
+const SHELL: &[&str] = &["/bin/sh", "-i"];
+
+/// Runs `command` for the group in `folder`, and returns its status.
+pub(crate) fn run(options: &Options, folder: &str, command: &[OsString]) -> ExitCode {
+    umask(Mode::from_bits_truncate(0o077));
+    match shell(options, folder, command) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            complain(&format!("{:#}", failure.error()));
+            ExitCode::from(&failure)
+        }
+    }
+}
+
+fn shell(options: &Options, folder: &str, command: &[OsString]) -> Result<u8, Failure> {
+    let loaded = nc_config::load(options).map_err(Failure::config)?;
+    let installation = &loaded.installation;
+    let group = find(&loaded, folder)?;
+    remove_left_behind(installation, group.id);
+    let name = format!("{PREFIX}{}", new_id());
+    let place = Place::make(installation, group.id, &name)?;
+    let plan = Plan::new(target(&group, &name), &loaded.config).map_err(|why| Failure::config(anyhow::anyhow!(why)))?;
+    let whose = (group.id, &group.folder, group.is_main);
+    let workplace = Workplace::new(installation, place.session.clone(), whose)?;
+    workplace.prepare(&name)?;
+    let mut spec = workplace.spec(&name, plan.limits, &plan.timezone);
+    spec.command = if command.is_empty() { SHELL.iter().map(OsString::from).collect() } else { command.to_vec() };
+    spec.env.extend(std::env::var_os("TERM").filter(|_| stderr().is_terminal()).map(|term| ("TERM".to_owned(), term)));
+    let streams = Streams { stdin: Stdio::inherit(), stdout: Stdio::inherit(), stderr: Stdio::inherit() };
+    let started = nc_sandbox::start(&spec, streams, place.lock.share()?).map_err(sandbox_failed)?;
+    Ok(match started.wait()?.how {
+        How::Exited(status) => status,
+        How::Signalled(signal) | How::Torn(signal) => 128_u8.saturating_add(signal),
+        // bubblewrap has said why.
+        How::NotBuilt => Failure::AGAIN,
+    })
+}
+
+fn find(loaded: &Loaded, folder: &str) -> Result<Group, Failure> {
+    let folder = FolderName::parse(folder).map_err(Failure::failed)?;
+    let store = Store::open(&loaded.installation.store_file()).map_err(failed)?;
+    let group = store.group_by_folder(&folder).map_err(failed)?;
+    group.ok_or_else(|| Failure::failed(anyhow::anyhow!("there is no group {folder}: see nanoclawctl group list")))
+}
+
+fn target(group: &Group, session: &str) -> RunPlan {
+    RunPlan {
+        session: session.to_owned(),
+        status: SessionStatus::Active,
+        group: group.id,
+        folder: group.folder.clone(),
+        group_name: group.name.clone(),
+        is_main: group.is_main,
+        provider: group.provider.clone(),
+        model: group.model.clone(),
+        container_config: group.container_config.clone(),
+    }
+}
+
+fn sandbox_failed(error: SandboxError) -> Failure {
+    if error.needs_a_person() { Failure::config(error) } else { Failure::again(error) }
+}
+
+/// The session directory of a shell, removed with it.
+struct Place {
+    session: SessionDir,
+    lock: SessionLock,
+}
+
+impl Place {
+    fn make(installation: &Installation, group: GroupId, name: &str) -> anyhow::Result<Self> {
+        let session = installation.session_dir(group, name);
+        for directory in [&session.inbox, &session.work_dir] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+            made.with_context(|| at("make", directory))?;
+        }
+        let lock = SessionLock::take(&session.lock)?.context("the lock of a new session is held")?;
+        Inbound::create(&session.inbound_db, 0o600)?;
+        Ok(Self { session, lock })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.session.root) {
+            complain(&format!("cannot {}: {error}; do it by hand", at("remove", &self.session.root)));
+        }
+    }
+}
+
+/// Without a standard error the status alone has to say it.
+fn complain(what: &str) {
+    let _written = writeln!(stderr(), "nc-runner: {what}");
+}
+
+/// Removes the sessions of shells that were killed: nobody has their locks.
+fn remove_left_behind(installation: &Installation, group: GroupId) {
+    let any = installation.session_dir(group, PREFIX).root;
+    let entries = fs::read_dir(any.parent().unwrap_or(Path::new("/"))).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let session = installation.session_dir(group, &entry.file_name().to_string_lossy());
+        if let Ok(Some(_held)) = SessionLock::take(&session.lock) {
+            drop(fs::remove_dir_all(&session.root));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where an agent works: the files of its session and group, made ready and put into a sandbox.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::refusal::at;
+use anyhow::Context;
+use nc_config::{Installation, SessionDir};
+use nc_model::{FolderName, GroupId};
+use nc_sandbox::{Identity, Limits, Mount, Point, Spec, give_tree, let_read_tree, prepare_mount_points};
+
+/// Where the agent finds itself and its files: AGENT-WIRE.md, part A.
+const AGENT: &str = "/app/nc-agent";
+const WORKSPACE: &str = "/workspace";
+const PROVIDER: &str = "/home/node/.claude";
+
+/// The environment of everything in a sandbox. TZ comes with the configuration.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("HOME", "/home/node"),
+    ("LANG", "C.UTF-8"),
+    ("LOGNAME", "node"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ("SHELL", "/bin/sh"),
+    ("USER", "node"),
+];
+
+/// The files of one session and its group.
+#[derive(Clone, Debug)]
+pub(crate) struct Workplace {
+    session: SessionDir,
+    group: PathBuf,
+    global: PathBuf,
+    provider: PathBuf,
+    agent: PathBuf,
+    identity: Identity,
+    is_main: bool,
+}
+
+impl Workplace {
+    /// The files of the session in `session`, of the group `folder`.
+    pub(crate) fn new(
+        installation: &Installation,
+        session: SessionDir,
+        (group, folder, is_main): (GroupId, &FolderName, bool),
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            session,
+            group: installation.group_dir(folder),
+            global: installation.global_dir(),
+            provider: installation.provider_dir(group),
+            agent: agent(installation.libexec_dir())?,
+            identity: Identity::for_installation(installation.data_dir())?,
+            is_main,
+        })
+    }
+
+    /// Makes what is missing, gives the agent what is the agent's, and lets it read what is for it.
+    ///
+    /// The caller holds the session's lock. `suffix` names what was found in the place of a mount point.
+    pub(crate) fn prepare(&self, suffix: &str) -> anyhow::Result<()> {
+        for directory in [&self.session.work_dir, &self.session.inbox, &self.group, &self.provider] {
+            fs::create_dir_all(directory).with_context(|| at("make", directory))?;
+        }
+        remove_if_there(&self.session.heartbeat)?;
+        let points = [
+            Point::File("inbound.db"),
+            Point::Directory("inbox"),
+            Point::Directory("agent"),
+            Point::Directory("global"),
+        ];
+        prepare_mount_points(&self.session.work_dir, &points, self.identity, suffix)?;
+        for tree in [&self.session.work_dir, &self.session.inbound_db, &self.session.inbox, &self.group, &self.provider]
+        {
+            give_tree(tree, self.identity)?;
+        }
+        if self.is_main && self.global.is_dir() {
+            give_tree(&self.global, self.identity)?;
+        }
+        let_read_tree(&self.session.inbox, self.identity)?;
+        Ok(())
+    }
+
+    /// Moves an `outbound.db` that nobody could read out of the agent's sight, so that the agent makes a new one.
+    ///
+    /// The caller holds the session's lock. One is kept, beside the session's two directories, for a person to see.
+    pub(crate) fn set_aside(&self) -> anyhow::Result<PathBuf> {
+        let aside = self.session.root.join("set-aside");
+        if aside.exists() {
+            fs::remove_dir_all(&aside).with_context(|| at("remove", &aside))?;
+        }
+        fs::create_dir(&aside).with_context(|| at("make", &aside))?;
+        for name in ["outbound.db", "outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
+            let from = self.session.work_dir.join(name);
+            match fs::rename(&from, aside.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| at("set aside", &from));
+                }
+                _ => {}
+            }
+        }
+        Ok(aside)
+    }
+
+    /// The sandbox `name` with the agent in it.
+    pub(crate) fn spec(&self, name: &str, limits: Limits, timezone: &str) -> Spec {
+        let fixed = ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
+        Spec {
+            name: name.to_owned(),
+            identity: self.identity,
+            mounts: self.mounts(),
+            env: fixed.chain([("TZ".to_owned(), timezone.into())]).collect(),
+            limits,
+            workdir: Path::new(WORKSPACE).join("agent"),
+            command: vec![AGENT.into()],
+        }
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let inside = |name: &str| Path::new(WORKSPACE).join(name);
+        let mut mounts = vec![
+            Mount::read_write(&self.session.work_dir, WORKSPACE),
+            Mount::read_only(&self.session.inbound_db, inside("inbound.db")),
+            Mount::read_only(&self.session.inbox, inside("inbox")),
+            Mount::read_write(&self.group, inside("agent")),
+        ];
+        if self.global.is_dir() {
+            mounts.push(if self.is_main {
+                Mount::read_write(&self.global, inside("global"))
+            } else {
+                Mount::read_only(&self.global, inside("global"))
+            });
+        }
+        mounts.push(Mount::read_write(&self.provider, PROVIDER));
+        mounts.push(Mount::read_only(&self.agent, AGENT));
+        mounts
+    }
+}
+
+/// nc-agent lies beside this program, or where only other programs look for programs.
+fn agent(libexec: &Path) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program's own file")?;
+    let beside = own.with_file_name("nc-agent");
+    let found = [beside.clone(), libexec.join("nc-agent")].into_iter().find(|path| path.is_file());
+    found.with_context(|| {
+        format!("nc-agent is neither {} nor in {}: build or install it there", beside.display(), libexec.display())
+    })
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::symlink_metadata(path) {
+        // An agent may have made anything of it.
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path).with_context(|| at("remove", path)),
+        Ok(_) => fs::remove_file(path).with_context(|| at("remove", path)),
+        Err(_) => Ok(()),
+    }
+}
