@@ -1,3 +1,53 @@
-//! Administration, and the whole toolkit in the foreground.
+//! nanoclawctl is how a person looks after an installation and talks to its agents.
+//!
+//! ```text
+//! reads    nanoclaw.toml, the store, standard input (talk)
+//! writes   the store: groups, wirings, roles, the messages and sends of `terminal`; groups/<folder>/; data/talk_history
+//! trusts   whoever may open the store; nothing that an agent says: it is printed without its control characters
+//! exits    0, 1 the answer is no or a command failed, 64 usage, 75 try again, 78 a person must look
+//! ```
 
-fn main() {}
+mod chats;
+mod cli;
+mod completions;
+mod config;
+mod doctor;
+mod ending;
+mod group;
+mod installed;
+mod ledger;
+mod output;
+mod run;
+mod talk;
+mod up;
+mod user;
+mod wire;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match nc_daemon::arguments::<Cli>() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    ending::of(dispatch(&cli))
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let options = &cli.options;
+    match &cli.command {
+        Command::Up => run::up(options),
+        Command::Run => run::run(options),
+        Command::Talk(talk) => talk::run(options, talk),
+        Command::Group { command } => group::run(options, command),
+        Command::Chat { command } => chats::run(options, command),
+        Command::Wire(wire) => wire::wire(options, wire),
+        Command::Unwire(unwire) => wire::unwire(options, unwire),
+        Command::Ledger(ledger) => ledger::run(options, ledger),
+        Command::Config { command } => config::run(options, command),
+        Command::Doctor(doctor) => doctor::run(options, doctor),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}

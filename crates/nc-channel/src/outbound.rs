@@ -10,14 +10,14 @@ use nc_store::{Ended, Leased, NewMessage, Recorded, SendEnd, Store, StoreError, 
 use crate::{Action, Outcome, Part, Platform, Resolution, plan};
 
 /// How long a part stays this program's before it must be begun. A guess: longer than the sends before it in a batch.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE: Duration = Duration::from_secs(60);
 
 /// How many chats are taken at once.
 const BATCH: usize = 16;
 
 /// The longest that a call of the platform may take; after it nobody knows. A first send of one platform was seen to
 /// hang for 89 s on a dead socket.
-const SEND_TIMEOUT: Duration = Duration::from_mins(2);
+const SEND_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long a busy store is asked again before the program gives up (exit 75).
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -232,5 +232,5 @@ async fn patiently<T>(
 /// 10 to 100 ms, different for programs that were refused together.
 fn pause() -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(10 + u64::from(since.subsec_nanos() / 1000) % 90)
+    Duration::from_millis(10 + u64::from(since.subsec_micros()) % 90)
 }

@@ -182,8 +182,8 @@ fn files(text: String, names: Vec<String>, can: Capabilities) -> Vec<Action> {
     if can.files {
         return vec![Action::Files { text, names }];
     }
-    let named = names.iter().map(|name| format!("[file {name:?}: this channel shows no files]"));
-    let lines: Vec<String> = Some(text).filter(|t| !t.is_empty()).into_iter().chain(named).collect();
+    let shown = names.iter().map(|name| format!("[file {name:?}: this channel shows no files]"));
+    let lines: Vec<String> = Some(text).filter(|t| !t.is_empty()).into_iter().chain(shown).collect();
     texts(&lines.join("\n"), can)
 }
 

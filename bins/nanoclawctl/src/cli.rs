@@ -1,0 +1,231 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use nc_config::Options;
+
+/// Look after a NanoClaw installation, and talk to its agents
+#[derive(Debug, Parser)]
+#[command(name = "nanoclawctl", version, max_term_width = 100)]
+#[command(after_help = "Exit status: 0; 1 the answer is no or a command failed; 64 usage; 75 try again; \
+    78 a person must look first.\nThe installation is --dir, else NANOCLAW_DIR, else the nearest directory above with a \
+    nanoclaw.toml or a checkout, else /var/lib/nanoclaw.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole toolkit in the foreground, without an init system
+    Up,
+    /// Make the main group on first use, start everything, talk, and stop everything again
+    Run,
+    /// Talk to an agent in this terminal; with standard input not a terminal each line is a message
+    Talk(Talk),
+    /// Agent groups: who answers
+    Group {
+        #[command(subcommand)]
+        command: Group,
+    },
+    /// Chats: where people write
+    Chat {
+        #[command(subcommand)]
+        command: Chat,
+    },
+    /// Let a group listen to a chat and write to it
+    Wire(Wire),
+    /// Take a chat from a group
+    Unwire(Unwire),
+    /// What became of every message and delivery
+    Ledger(Ledger),
+    /// The configuration
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Say what is missing on this machine or wrong with the installation, and how to mend it
+    Doctor(Doctor),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Talk {
+    /// The group's folder; without it the agents that listen to your terminal
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Send TEXT, print the reply and leave
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) once: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Group {
+    /// Make a group and its folder
+    Add(GroupAdd),
+    /// List the groups
+    List(Json),
+    /// Show a group, its wirings and what its agent may address
+    Show(GroupShow),
+    /// Change a group
+    Edit(GroupEdit),
+    /// Remove a group; its folder and its history stay
+    Remove(GroupName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupAdd {
+    /// What people call it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Its folder below groups/; without it made of the name
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<String>,
+    /// Make the main group, with you as owner and your terminal wired to it
+    #[arg(long)]
+    pub(crate) main: bool,
+    #[command(flatten)]
+    pub(crate) settings: GroupSettings,
+}
+
+/// What a group says that differs from the configuration; `default` takes the configuration's again.
+#[derive(Debug, Default, Args)]
+pub(crate) struct GroupSettings {
+    /// What drives the model, or `default`
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) provider: Option<String>,
+    /// The model, or `default`
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// How many processes and threads its sandbox may have, or `default`
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) processes: Option<String>,
+    /// How much memory its sandbox may use, such as 2GiB, or `default`
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// How long its agent stays without work, such as 30m, or `default`
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) idle_timeout: Option<String>,
+    /// How long its agent may show no sign of work, such as 30m, or `default`
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) run_timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupName {
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupShow {
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupEdit {
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// Its new name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: GroupSettings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chat {
+    /// List the chats and who listens to them
+    List(Json),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wire {
+    /// The chat: its number, its CHANNEL:ADDRESS such as terminal:ana, or its name
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+    /// What the agent calls the chat; without it made of the chat's name
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) local_name: Option<String>,
+    /// Which session a message belongs to: shared
+    #[arg(long, value_name = "MODE", default_value = "shared")]
+    pub(crate) session_mode: String,
+    /// What makes the agent answer: pattern
+    #[arg(long, value_name = "MODE", default_value = "pattern")]
+    pub(crate) engage: String,
+    /// A pattern in place of @NAME (is refused: not built yet)
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) pattern: Option<String>,
+    /// Whose messages it takes: all
+    #[arg(long, value_name = "SCOPE", default_value = "all")]
+    pub(crate) senders: String,
+    /// What becomes of a message that does not engage it: accumulate
+    #[arg(long, value_name = "POLICY", default_value = "accumulate")]
+    pub(crate) ignored: String,
+    /// Which group's rule counts where nobody takes a message: the highest
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) priority: i64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unwire {
+    /// The chat: its number, its CHANNEL:ADDRESS such as terminal:ana, or its name
+    #[arg(value_name = "CHAT")]
+    pub(crate) chat: String,
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ledger {
+    /// From when: RFC 3339, YYYY-MM-DD[ HH:MM:SS] in the configured zone, or how long ago, such as 24h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Up to when, likewise
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Exit 1 where it does not balance, and name the rows
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Exit 0 where the configuration is good; else say what is wrong and exit 78
+    Check,
+    /// Every key with its value and where it came from
+    Show(Json),
+    /// An example file with every key, its default and range
+    Example,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) json: Json,
+}

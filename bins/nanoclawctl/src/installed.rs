@@ -1,0 +1,127 @@
+//! The installation, as nanoclawctl finds and extends it. What root makes in an installation of another user belongs to
+//! that user, as everything else there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown, lchown,
+};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use nc_config::{Doorbell, Installation, Loaded, Options};
+use nc_store::Store;
+use nix::unistd::geteuid;
+
+use crate::ending::Refusal;
+
+/// A directory that its group may write, and that hands its group on.
+const SHARED: u32 = 0o2020;
+
+/// An installation with its configuration.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub(crate) loaded: Loaded,
+    owner: Option<(u32, u32)>,
+}
+
+impl Installed {
+    /// Finds the installation and reads its configuration.
+    pub(crate) fn load(options: &Options) -> anyhow::Result<Self> {
+        let loaded = nc_config::load(options)?;
+        let dir = loaded.installation.dir();
+        let found = fs::metadata(dir).with_context(|| format!("failed to look at the installation {dir:?}"))?;
+        let owner = Some((found.uid(), found.gid())).filter(|(uid, _)| geteuid().is_root() && *uid != 0);
+        Ok(Self { loaded, owner })
+    }
+
+    /// The paths.
+    pub(crate) fn paths(&self) -> &Installation {
+        &self.loaded.installation
+    }
+
+    /// The store, made where it is missing.
+    pub(crate) fn store(&self) -> anyhow::Result<Store> {
+        self.make_dir(self.paths().store_dir())?;
+        Ok(Store::open(&self.paths().store_file())?)
+    }
+
+    /// The store, where there is one: a command that only looks makes none.
+    pub(crate) fn existing_store(&self) -> anyhow::Result<Store> {
+        let file = self.paths().store_file();
+        match fs::symlink_metadata(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Refusal::look(format!(
+                "there is no store at {file:?} yet: make the main group with `nanoclawctl group add NAME --main`, or choose \
+                 another installation with --dir"
+            ))),
+            _ => Ok(Store::open(&file)?),
+        }
+    }
+
+    /// Where the router is rung.
+    pub(crate) fn router_bell(&self) -> PathBuf {
+        self.paths().doorbell(Doorbell::Router)
+    }
+
+    /// Makes a directory and those above it where they are missing; says whether it was. What lies below a directory
+    /// that its group may write is made likewise, everything else 0700.
+    pub(crate) fn make_dir(&self, path: &Path) -> anyhow::Result<bool> {
+        let failed = || format!("failed to make the directory {path:?}");
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => return Ok(false),
+            Ok(_) => {
+                return Err(Refusal::look(format!("{path:?} is not a directory: move it away, then try again")));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(failed),
+        }
+        let above = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.make_dir(above)?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            made => made.with_context(failed)?,
+        }
+        if fs::metadata(above).with_context(failed)?.mode() & SHARED == SHARED {
+            fs::set_permissions(path, Permissions::from_mode(0o2770)).with_context(failed)?;
+        }
+        self.give(path)?;
+        Ok(true)
+    }
+
+    /// Makes a file with this content; false where something is there already, which stays.
+    pub(crate) fn make_file(&self, path: &Path, content: &str) -> anyhow::Result<bool> {
+        let failed = || format!("failed to make {path:?}");
+        let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => return Err(error).with_context(failed),
+        };
+        self.give_file(&file).and_then(|()| file.write_all(content.as_bytes())).with_context(failed)?;
+        Ok(true)
+    }
+
+    /// A file to be written from its beginning, 0600, never through a link.
+    pub(crate) fn fresh_file(&self, path: &Path) -> anyhow::Result<File> {
+        let failed = || format!("failed to write {path:?}");
+        let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
+        let file = options.open(path).with_context(failed)?;
+        self.give_file(&file).with_context(failed)?;
+        Ok(file)
+    }
+
+    /// Gives what root has just made to the installation's owner.
+    pub(crate) fn give(&self, path: &Path) -> anyhow::Result<()> {
+        let Some((uid, gid)) = self.owner else { return Ok(()) };
+        lchown(path, Some(uid), Some(gid))
+            .with_context(|| format!("failed to give {path:?} to the installation's owner (uid {uid})"))
+    }
+
+    fn give_file(&self, file: &File) -> io::Result<()> {
+        match self.owner {
+            Some((uid, gid)) => fchown(file, Some(uid), Some(gid)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `nanoclawctl run`: everything in one command, and nothing left behind. And `up`, as it is started by itself.
+
+mod behind;
+
+use std::process::ExitCode;
+
+use nc_config::Options;
+use nc_model::FolderName;
+use nc_store::{NewGroup, Store};
+
+use self::behind::Behind;
+use crate::ending::Refusal;
+use crate::installed::Installed;
+use crate::{cli, group, talk};
+
+/// The folder of the main group.
+const MAIN: &str = "main";
+
+/// `nanoclawctl up`. Where `run` started it, it ends with it, however that ends.
+pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
+    if !nc_daemon::holder::end_with_parent() {
+        return Err(Refusal::again("whoever started this is gone"));
+    }
+    let installed = Installed::load(options)?;
+    make_places(&installed)?;
+    crate::up::run(&installed.loaded, options)
+}
+
+/// `nanoclawctl run`.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let installed = Installed::load(options)?;
+    make_places(&installed)?;
+    let mut store = installed.store()?;
+    ensure_main(&installed, &mut store)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The main thread starts the child: the kernel takes the end of the starting thread for the end of the parent.
+    let plain = cli::Talk::default();
+    runtime.block_on(async {
+        if nc_daemon::hears(&installed.router_bell()) {
+            return talk::with(&installed, store, &plain).await;
+        }
+        let mut behind = Behind::start(&installed, options).await?;
+        let talked = tokio::select! {
+            talked = talk::with(&installed, store, &plain) => talked,
+            error = behind.ended() => return Err(error),
+        };
+        let stopped = behind.stop().await;
+        let status = talked?;
+        stopped.map(|()| status)
+    })
+}
+
+/// The directories that every program expects, with the installation's owner.
+fn make_places(installed: &Installed) -> anyhow::Result<()> {
+    let paths = installed.paths();
+    let run = paths.run_dir();
+    let below_run = ["talk", "runs", "channel"].map(|name| run.join(name));
+    for dir in [paths.data_dir(), paths.store_dir(), paths.groups_dir(), run] {
+        installed.make_dir(dir)?;
+    }
+    for dir in below_run.into_iter().chain([paths.logs_dir()]) {
+        installed.make_dir(&dir)?;
+    }
+    Ok(())
+}
+
+/// Makes the main group on first use, called as the assistant is.
+fn ensure_main(installed: &Installed, store: &mut Store) -> anyhow::Result<()> {
+    if store.main_group()?.is_some() {
+        return Ok(());
+    }
+    let folder = FolderName::parse(MAIN)?;
+    let name = installed.loaded.config.assistant_name.clone();
+    let made = group::add_main(installed, store, NewGroup::new(name, folder))?;
+    eprintln!("nanoclawctl: made the main group {:?}; you are its owner", made.name);
+    Ok(())
+}

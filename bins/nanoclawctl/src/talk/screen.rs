@@ -1,0 +1,75 @@
+//! A terminal as a platform: to print is to send.
+
+use std::collections::HashSet;
+use std::io;
+
+use nc_channel::{Action, Capabilities, Outcome, Part, Platform, Resolution};
+use nc_model::SendLevel;
+use nc_store::Leased;
+
+/// Something for the person to read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    /// What it belongs to.
+    pub(super) leased: &'a Leased,
+    /// The text.
+    pub(super) text: &'a str,
+    /// A terminal that died may have shown it before.
+    pub(super) again: bool,
+    /// Another terminal of the same user shows it, too, and answers for it.
+    pub(super) elsewhere: bool,
+}
+
+/// Where it is read.
+pub(super) trait Screen {
+    /// Shows it; false where this screen leaves it to the other terminal.
+    fn show(&mut self, said: Said<'_>) -> io::Result<bool>;
+}
+
+/// A screen as the channel sends to it.
+pub(super) struct Terminal<'a, S> {
+    pub(super) screen: &'a mut S,
+    /// What this terminal has shown.
+    pub(super) shown: &'a mut HashSet<String>,
+    /// Why the screen cannot be used any more.
+    pub(super) broken: Option<io::Error>,
+}
+
+impl<S: Screen> Terminal<'_, S> {
+    fn show(&mut self, part: Part<'_>, again: bool) -> bool {
+        let id = &part.leased.delivery_id;
+        let Action::Text { text } = part.action else { return true };
+        if self.shown.contains(id) {
+            return true;
+        }
+        match self.screen.show(Said { leased: part.leased, text, again, elsewhere: false }) {
+            Ok(_) => self.shown.insert(id.clone()),
+            Err(error) => {
+                self.broken = Some(error);
+                false
+            }
+        }
+    }
+}
+
+impl<S: Screen> Platform for Terminal<'_, S> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::TEXT_ONLY
+    }
+
+    async fn send(&mut self, part: Part<'_>) -> Outcome {
+        if self.broken.is_none() && self.show(part, false) {
+            return Outcome::Sent { platform_message_id: None, level: SendLevel::Accepted };
+        }
+        let error = self.broken.as_ref().map_or_else(String::new, ToString::to_string);
+        Outcome::NotTaken { error: format!("the terminal cannot be written to: {error}"), wait: None }
+    }
+
+    /// Nobody can know whether a dead terminal was read; once it is shown here, marked, everybody knows.
+    async fn resolve(&mut self, part: Part<'_>) -> Resolution {
+        if self.broken.is_none() && self.show(part, true) {
+            return Resolution::Arrived { platform_message_id: None };
+        }
+        Resolution::Unknown
+    }
+}
