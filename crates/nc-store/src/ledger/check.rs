@@ -53,6 +53,9 @@ const ROUTING_FAULTS: &[RoutingRule] = &[
     ("it failed, and nobody was told", |r, _| {
         r.outcome == Some(RoutingOutcome::Failed) && !(r.notice.id.is_some() && r.notice.is_there)
     }),
+    ("it was answered, and no delivery says how", |r, _| {
+        r.outcome == Some(RoutingOutcome::Answered) && r.answer.id.is_none()
+    }),
     ("it names an answer that is not there", |r, _| r.answer.id.is_some() && !r.answer.is_there),
     ("it names a notice that is not there", |r, _| r.notice.id.is_some() && !r.notice.is_there),
     ("it was taken by an agent and never placed", |r, _| r.given_at.is_some() && r.placed_at.is_none()),
