@@ -18,7 +18,7 @@ use crate::output;
 const PAGE: u32 = 500;
 
 pub(crate) fn run(options: &Options, command: &cli::Chat) -> anyhow::Result<ExitCode> {
-    let cli::Chat::List(list) = command;
+    let cli::Chat::List(format) = command;
     let store = Installed::load(options)?.existing_store()?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
@@ -29,12 +29,12 @@ pub(crate) fn run(options: &Options, command: &cli::Chat) -> anyhow::Result<Exit
             "id": chat.id, "channel": chat.channel, "platform_id": chat.platform_id, "name": chat.name,
             "is_group": chat.is_group, "last_message_at": chat.last_message_at.map(|t| t.to_string()), "groups": folders,
         }));
-        let last = chat.last_message_at.map(|t| t.to_string()).unwrap_or_default();
+        let written = chat.last_message_at.map(|t| t.to_string()).unwrap_or_default();
         let name = chat.name.clone().unwrap_or_default();
-        rows.push(vec![chat.id.to_string(), address(&chat), name, last, folders.join(" ")]);
+        rows.push(vec![chat.id.to_string(), address(&chat), name, written, folders.join(" ")]);
         Ok(())
     })?;
-    if list.json {
+    if format.json {
         output::json(&values)?;
     } else {
         output::table(&["id", "address", "name", "last message", "groups"], rows, "no chat yet: nobody has written")?;

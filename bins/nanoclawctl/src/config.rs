@@ -11,7 +11,7 @@ pub(crate) fn run(options: &Options, command: &cli::Config) -> anyhow::Result<Ex
     match command {
         cli::Config::Check => {
             let loaded = nc_config::load(options)?;
-            output::line(format!("the configuration of {:?} is good", loaded.installation.dir()))?;
+            output::line(format!("the configuration of {} is good", output::quoted(loaded.installation.dir())))?;
         }
         cli::Config::Show(show) => {
             let loaded = nc_config::load(options)?;

@@ -60,9 +60,9 @@ pub(crate) fn run(options: &Options, doctor: &cli::Doctor) -> anyhow::Result<Exi
         }
     };
     if doctor.json.json {
-        output::json(&checks)?
+        output::json(&checks)?;
     } else {
-        print(&checks)?
+        print(&checks)?;
     }
     let failed = checks.iter().any(|check| check.state == State::Fail);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

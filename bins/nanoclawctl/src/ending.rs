@@ -64,7 +64,7 @@ fn said(error: &anyhow::Error) -> String {
 }
 
 fn status(error: &anyhow::Error) -> u8 {
-    error.chain().find_map(|cause| status_of(cause)).unwrap_or(Failure::FAILED)
+    error.chain().find_map(status_of).unwrap_or(Failure::FAILED)
 }
 
 fn status_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {

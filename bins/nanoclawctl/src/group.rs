@@ -83,5 +83,9 @@ fn take_away(installed: &Installed, folder: &str) -> anyhow::Result<()> {
     // Its agent's chats and mailboxes are to forget it: the router looks again.
     nc_daemon::ring(&installed.router_bell());
     let dir = installed.paths().group_dir(&removed.folder);
-    output::line(format!("group \"{}\" is removed; its folder {dir:?} and its history stay", removed.folder))
+    output::line(format!(
+        "group \"{}\" is removed; its folder {} and its history stay",
+        removed.folder,
+        output::quoted(&dir)
+    ))
 }

@@ -14,6 +14,7 @@ use nc_store::Store;
 use nix::unistd::geteuid;
 
 use crate::ending::Refusal;
+use crate::output::quoted;
 
 /// A directory that its group may write, and that hands its group on.
 const SHARED: u32 = 0o2020;
@@ -30,7 +31,7 @@ impl Installed {
     pub(crate) fn load(options: &Options) -> anyhow::Result<Self> {
         let loaded = nc_config::load(options)?;
         let dir = loaded.installation.dir();
-        let found = fs::metadata(dir).with_context(|| format!("failed to look at the installation {dir:?}"))?;
+        let found = fs::metadata(dir).with_context(|| format!("failed to look at the installation {}", quoted(dir)))?;
         let owner = Some((found.uid(), found.gid())).filter(|(uid, _)| geteuid().is_root() && *uid != 0);
         Ok(Self { loaded, owner })
     }
@@ -51,8 +52,9 @@ impl Installed {
         let file = self.paths().store_file();
         match fs::symlink_metadata(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Refusal::look(format!(
-                "there is no store at {file:?} yet: make the main group with `nanoclawctl group add NAME --main`, or choose \
-                 another installation with --dir"
+                "there is no store at {} yet: make the main group with `nanoclawctl group add NAME --main`, or choose \
+                 another installation with --dir",
+                quoted(&file)
             ))),
             _ => Ok(Store::open(&file)?),
         }
@@ -66,11 +68,14 @@ impl Installed {
     /// Makes a directory and those above it where they are missing; says whether it was. What lies below a directory
     /// that its group may write is made likewise, everything else 0700.
     pub(crate) fn make_dir(&self, path: &Path) -> anyhow::Result<bool> {
-        let failed = || format!("failed to make the directory {path:?}");
+        let failed = || format!("failed to make the directory {}", quoted(path));
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => return Ok(false),
             Ok(_) => {
-                return Err(Refusal::look(format!("{path:?} is not a directory: move it away, then try again")));
+                return Err(Refusal::look(format!(
+                    "{} is not a directory: move it away, then try again",
+                    quoted(path)
+                )));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(failed),
@@ -90,7 +95,7 @@ impl Installed {
 
     /// Makes a file with this content; false where something is there already, which stays.
     pub(crate) fn make_file(&self, path: &Path, content: &str) -> anyhow::Result<bool> {
-        let failed = || format!("failed to make {path:?}");
+        let failed = || format!("failed to make {}", quoted(path));
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -102,7 +107,7 @@ impl Installed {
 
     /// A file to be written from its beginning, 0600, never through a link.
     pub(crate) fn fresh_file(&self, path: &Path) -> anyhow::Result<File> {
-        let failed = || format!("failed to write {path:?}");
+        let failed = || format!("failed to write {}", quoted(path));
         let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
@@ -115,7 +120,7 @@ impl Installed {
     pub(crate) fn give(&self, path: &Path) -> anyhow::Result<()> {
         let Some((uid, gid)) = self.owner else { return Ok(()) };
         lchown(path, Some(uid), Some(gid))
-            .with_context(|| format!("failed to give {path:?} to the installation's owner (uid {uid})"))
+            .with_context(|| format!("failed to give {} to the installation's owner (uid {uid})", quoted(path)))
     }
 
     fn give_file(&self, file: &File) -> io::Result<()> {

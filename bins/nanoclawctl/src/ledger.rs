@@ -30,9 +30,9 @@ pub(crate) fn run(options: &Options, ledger: &cli::Ledger) -> anyhow::Result<Exi
     }
     let account = store.ledger(span)?;
     if ledger.json.json {
-        print_json(&account)?
+        print_json(&account)?;
     } else {
-        print(&account)?
+        print(&account)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! What is printed: tables for people, JSON for programs, and nothing in colour but on a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -57,6 +58,11 @@ pub(crate) fn harmless(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+/// A path between quotes, with what is odd in it escaped.
+pub(crate) fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
 }
 
 /// How things stand out where they may.

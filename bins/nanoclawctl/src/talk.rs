@@ -25,6 +25,7 @@ use crate::cli;
 use crate::ending::Refusal;
 use crate::group::{self, TERMINAL};
 use crate::installed::Installed;
+use crate::output::quoted;
 use crate::user::UnixUser;
 
 pub(crate) fn run(options: &Options, talk: &cli::Talk) -> anyhow::Result<ExitCode> {
@@ -53,9 +54,9 @@ pub(crate) async fn with(installed: &Installed, mut store: Store, talk: &cli::Ta
 
 /// What is said where nobody would hear a ring.
 fn nothing_runs(installed: &Installed) -> anyhow::Error {
-    let dir = installed.paths().dir();
+    let dir = quoted(installed.paths().dir());
     Refusal::again(format!(
-        "nothing runs in {dir:?}: start it with `nanoclawctl up` in another terminal, or start it and talk with \
+        "nothing runs in {dir}: start it with `nanoclawctl up` in another terminal, or start it and talk with \
          `nanoclawctl run`"
     ))
 }

@@ -48,10 +48,10 @@ pub(crate) fn unwire(options: &Options, unwire: &cli::Unwire) -> anyhow::Result<
 
 /// Words that the store knows and the router does not act on yet are refused, not taken and forgotten.
 fn refuse_what_is_not_built(wire: &cli::Wire) -> anyhow::Result<()> {
-    built("--session-mode", &wire.session_mode, SessionMode::Shared)?;
-    built("--engage", &wire.engage, EngageMode::Pattern)?;
-    built("--senders", &wire.senders, SenderScope::All)?;
-    built("--ignored", &wire.ignored, IgnoredMessagePolicy::Accumulate)?;
+    built("--session-mode", &wire.session_mode, &SessionMode::Shared)?;
+    built("--engage", &wire.engage, &EngageMode::Pattern)?;
+    built("--senders", &wire.senders, &SenderScope::All)?;
+    built("--ignored", &wire.ignored, &IgnoredMessagePolicy::Accumulate)?;
     if let Some(pattern) = &wire.pattern {
         return Err(Refusal::look(format!(
             "--pattern {pattern:?} is refused: patterns of one's own are not built yet; without it @NAME at the start calls \
@@ -61,13 +61,13 @@ fn refuse_what_is_not_built(wire: &cli::Wire) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn built<T>(option: &str, given: &str, only: T) -> anyhow::Result<()>
+fn built<T>(option: &str, given: &str, only: &T) -> anyhow::Result<()>
 where
     T: FromStr + PartialEq + std::fmt::Display,
     T::Err: std::fmt::Display,
 {
     let word = given.parse::<T>().map_err(|error| Refusal::look(format!("{option}: {error}")))?;
-    if word == only {
+    if word == *only {
         return Ok(());
     }
     Err(Refusal::look(format!("{option} {given} is refused: it is not built yet; what works now is {option} {only}")))

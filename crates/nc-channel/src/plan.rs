@@ -269,7 +269,7 @@ mod tests {
     fn content_that_makes_no_sense_is_refused_by_its_field() {
         let cases = [
             (DeliveryKind::Text, "{}", "the content of the text has no \"text\""),
-            (DeliveryKind::Text, "[]", "the content of the text cannot be read: "),
+            (DeliveryKind::Text, "5", "the content of the text cannot be read: "),
             (DeliveryKind::Text, r#"{"text":5}"#, "invalid type: integer `5`"),
             (DeliveryKind::Edit, r#"{"text":"x"}"#, "has no \"messageId\""),
             (DeliveryKind::Reaction, r#"{"messageId":"4"}"#, "has no \"emoji\""),

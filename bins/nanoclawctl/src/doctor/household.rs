@@ -145,7 +145,7 @@ pub(super) fn left_behind(installed: &Installed) -> Check {
     let stale: Vec<String> = dirs
         .iter()
         .filter_map(|dir| fs::read_dir(dir).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter(|entry| entry.file_type().is_ok_and(|t| t.is_socket()))
         .map(|entry| entry.path())
         // To connect to the runner's is to ask for a run.

@@ -74,7 +74,7 @@ pub(super) fn disk(installed: &Installed) -> Check {
     let store = installed.paths().store_dir();
     let dir = if store.is_dir() { store } else { installed.paths().dir() };
     let free = match statvfs(dir) {
-        Ok(found) => u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())),
+        Ok(found) => found.blocks_available().saturating_mul(found.fragment_size()),
         Err(error) => {
             return Check::warn(NAME, format!("the disk of {} cannot be asked: {error}", dir.display()), "look at df");
         }

@@ -11,7 +11,7 @@ use super::{parse_folder, settings};
 use crate::cli;
 use crate::ending::Refusal;
 use crate::installed::Installed;
-use crate::output;
+use crate::output::{self, quoted};
 use crate::user::UnixUser;
 
 /// The channel of terminals.
@@ -33,9 +33,14 @@ pub(super) fn add(installed: &Installed, add: &cli::GroupAdd) -> anyhow::Result<
         ..NewGroup::new(add.name.trim(), folder)
     };
     let mut store = installed.store()?;
-    let group = if add.main { add_main(installed, &mut store, new)? } else { add_other(installed, &mut store, new)? };
+    let group = if add.main { add_main(installed, &mut store, new)? } else { add_other(installed, &mut store, &new)? };
     let dir = installed.paths().group_dir(&group.folder);
-    output::line(format!("group {:?} is made in {dir:?}; `nanoclawctl talk {}` talks to it", group.name, group.folder))
+    output::line(format!(
+        "group {:?} is made in {}; `nanoclawctl talk {}` talks to it",
+        group.name,
+        quoted(&dir),
+        group.folder
+    ))
 }
 
 /// Makes the main group, with this user as its first owner and this user's terminal wired to it.
@@ -53,14 +58,14 @@ pub(crate) fn add_main(installed: &Installed, store: &mut Store, new: NewGroup) 
     })
 }
 
-fn add_other(installed: &Installed, store: &mut Store, new: NewGroup) -> anyhow::Result<Group> {
+fn add_other(installed: &Installed, store: &mut Store, new: &NewGroup) -> anyhow::Result<Group> {
     let page = format!(
         "# {}\n\nYou are the agent of this group. `/workspace/global/CLAUDE.md` says what every agent here knows.\n\n\
          ## Memory\n\nWrite down here what you should still know next year.\n",
         new.name.replace(['\n', '\r'], " ")
     );
     let folder = new.folder.clone();
-    with_folder(installed, store, &folder, &page, |store| Ok(store.create_group(&new)?))
+    with_folder(installed, store, &folder, &page, |store| Ok(store.create_group(new)?))
 }
 
 /// Makes what every agent may read, where it is missing.
@@ -108,14 +113,15 @@ impl Made {
     fn folder(&mut self, installed: &Installed, dir: &Path, page: &str) -> anyhow::Result<()> {
         if fs::symlink_metadata(dir).is_ok_and(|found| !found.is_dir()) {
             return Err(Refusal::look(format!(
-                "{dir:?} is there and is not a directory: move it away, then try again"
+                "{} is there and is not a directory: move it away, then try again",
+                quoted(dir)
             )));
         }
         if installed.make_dir(dir)? {
             self.dir = Some(dir.to_owned());
         }
         let file = dir.join("CLAUDE.md");
-        if installed.make_file(&file, page).with_context(|| format!("failed to fill {dir:?}"))? {
+        if installed.make_file(&file, page).with_context(|| format!("failed to fill {}", quoted(dir)))? {
             self.page = Some(file);
         }
         Ok(())

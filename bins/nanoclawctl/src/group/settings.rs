@@ -13,6 +13,7 @@ const DEFAULT: &str = "default";
 const PROVIDERS: &[&str] = &["echo"];
 
 /// What the options want; `None` leaves as it is, `Some(None)` takes the configuration's value.
+#[expect(clippy::option_option, reason = "to leave, to clear and to set are three things, as in the store's GroupEdit")]
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     pub(super) provider: Option<Option<String>>,

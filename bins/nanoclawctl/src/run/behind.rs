@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use crate::ending::Refusal;
 use crate::installed::Installed;
+use crate::output::quoted;
 
 /// How long it may take to be ready: programs of an earlier one may have to end first (15 s). A guess.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -41,7 +42,8 @@ impl Behind {
         drop(fs::rename(&log, log.with_extension("log.old")));
         let file = installed.fresh_file(&log)?;
         let socket = paths.run_dir().join(format!("ready-{}.sock", std::process::id()));
-        let readiness = Readiness::listen(&socket).with_context(|| format!("failed to listen at {socket:?}"))?;
+        let readiness =
+            Readiness::listen(&socket).with_context(|| format!("failed to listen at {}", quoted(&socket)))?;
         let _removed_after = Removed(socket);
 
         let mut command = Command::new(env::current_exe().context("failed to find this program")?);
@@ -81,12 +83,12 @@ impl Behind {
     /// Asks it to end and waits until it has.
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         self.send(Signal::SIGTERM);
-        let how = match tokio::time::timeout(STOP_WITHIN, self.children.next()).await {
-            Ok((_, how)) => how,
-            Err(_) => {
-                self.send(Signal::SIGKILL);
-                self.children.next().await.1
-            }
+        let in_time = tokio::time::timeout(STOP_WITHIN, self.children.next()).await;
+        let (_, how) = if let Ok(ended) = in_time {
+            ended
+        } else {
+            self.send(Signal::SIGKILL);
+            self.children.next().await
         };
         match how {
             Ended::Exited(0) => Ok(()),
@@ -105,7 +107,7 @@ impl Behind {
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = said.lines().collect();
         let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");
-        format!("; its last lines in {:?}:\n  {last}", self.log)
+        format!("; its last lines in {}:\n  {last}", quoted(&self.log))
     }
 }
 

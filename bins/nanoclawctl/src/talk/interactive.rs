@@ -32,7 +32,10 @@ pub(super) async fn run(mut talk: Conversation<'_>) -> anyhow::Result<ExitCode> 
         tokio::select! {
             typed = desk.prompt.next() => match typed {
                 Typed::Line(line) => desk.say(&mut talk, line).await?,
-                Typed::Leave => return desk.leave(),
+                Typed::Leave => {
+                    desk.leave();
+                    return Ok(ExitCode::SUCCESS);
+                }
                 Typed::Broken(why) => return Err(Refusal::no(format!("the terminal cannot be read: {why}"))),
             },
             () = talk.rung() => {}
@@ -94,7 +97,7 @@ impl Desk {
             }
         }
         self.waiting = still;
-        if before != self.waiting.len() { self.indicate() } else { Ok(()) }
+        if before == self.waiting.len() { Ok(()) } else { self.indicate() }
     }
 
     fn tick(&mut self, talk: &Conversation<'_>) -> anyhow::Result<()> {
@@ -120,11 +123,10 @@ impl Desk {
         Ok(self.prompt.print(&self.colour.yellow(&format!("({text})")))?)
     }
 
-    fn leave(&mut self) -> anyhow::Result<ExitCode> {
+    fn leave(&self) {
         if !self.waiting.is_empty() {
             println!("({} still works; the reply is shown at the next talk)", self.assistant);
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
