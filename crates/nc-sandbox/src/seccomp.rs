@@ -69,7 +69,6 @@ pub const REFUSED: &[(&str, i64)] = &[
     ("syslog", libc::SYS_syslog),
     ("settimeofday", libc::SYS_settimeofday),
     ("clock_settime", libc::SYS_clock_settime),
-    ("vhangup", libc::SYS_vhangup),
     #[cfg(target_arch = "x86_64")]
     ("iopl", libc::SYS_iopl),
     #[cfg(target_arch = "x86_64")]
