@@ -1,3 +1,91 @@
-//! Takes what agents say and ask into the store.
+//! nc-ipcd takes what agents say out of their mailboxes into the store.
+//!
+//! ```text
+//! reads    <data>/sessions/*/*/work/outbound.db        nc-mailbox(5)
+//! writes   deliveries, sends, session_inbox, notices,  nanoclaw-store(5)
+//!          the outcomes of routings, runs.collected_at
+//!          <data>/rejected/<group>/
+//! trusts   nothing that an agent wrote, and nothing that it says of itself
+//! exits    0 told to stop or idle, 64 usage, 75 try again, 78 a person must look
+//! ```
 
-fn main() {}
+mod bells;
+mod check;
+mod desk;
+mod intake;
+mod live;
+mod look;
+mod patience;
+mod reach;
+mod readiness;
+mod requests;
+mod troubles;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use nc_config::Options;
+use nc_daemon::{Daemon, Failure, LockError, Wakeup};
+use tracing::warn;
+
+use crate::desk::Desk;
+use crate::patience::Patience;
+
+/// How long a predecessor may take to end.
+const HANDOVER: Duration = Duration::from_secs(2);
+
+/// Takes what agents say out of their mailboxes
+#[derive(Debug, Parser)]
+#[command(name = "nc-ipcd", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    match nc_daemon::arguments::<Arguments>() {
+        Ok(arguments) => nc_daemon::run("nc-ipcd", |daemon| serve(daemon, arguments.options)),
+        Err(status) => status,
+    }
+}
+
+async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
+    let loaded = nc_config::load(&options).map_err(Failure::config)?;
+    daemon.log_level(loaded.config.log_level.as_str());
+    let lock = nc_daemon::lock_within(&loaded.installation.lock_file("ipcd"), HANDOVER);
+    let _lock = lock.map_err(|error| match error {
+        LockError::Held { .. } => Failure::again(error),
+        LockError::Io { .. } => Failure::config(error),
+    })?;
+    daemon.bell(&loaded.installation.doorbell(nc_config::Doorbell::Ipcd)).map_err(Failure::config)?;
+    let mut desk = Desk::open(loaded.installation)?;
+    desk.pass().map_err(patience::failure)?;
+    daemon.ready();
+    let mut patience = Patience::default();
+    loop {
+        // A store that refuses is not asked before its time, whatever is due.
+        let due = patience.until().or_else(|| desk.due());
+        daemon.status(format_args!("{desk}"));
+        daemon.set_idle(desk.idle_after());
+        let woken = tokio::select! {
+            biased;
+            wakeup = daemon.wait(due) => Some(wakeup),
+            () = desk.changed() => None,
+        };
+        match woken {
+            Some(Wakeup::Stop) => return desk.last_pass().await.map_err(patience::failure),
+            Some(Wakeup::Idle) => return Ok(()),
+            Some(Wakeup::Reload) => match nc_config::load(&options) {
+                Ok(loaded) => daemon.log_level(loaded.config.log_level.as_str()),
+                Err(error) => warn!("the new configuration is refused and the former one kept: {error}"),
+            },
+            Some(Wakeup::Doorbell) => desk.runs_changed(),
+            Some(Wakeup::Due) | None => {}
+        }
+        match desk.pass() {
+            Ok(()) => patience.restored(),
+            Err(error) => patience.lost(error)?,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! From a copy of an agent's file to one transaction of the store.
+
+use nc_config::Installation;
+use nc_store::{AckWord, AgentAck, OutboundLook, Spoken, Store, StoreError, TakenIn, Told, Usage};
+use nc_wire::mailbox::AckStatus;
+use nc_wire::rejected;
+use nc_wire::snapshot::{Ack, RowError, Snapshot, SnapshotError};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::check::{Rejected, Speaker};
+use crate::live::Live;
+
+/// How many rows, and how many acknowledgements, go into one transaction. STORE.md's size of a batch.
+const BATCH: usize = 100;
+
+/// How many refusals of one look the agent is told of one by one, and are kept for a person to see. A guess: who needs more has
+/// seen the pattern.
+const TOLD_ONE_BY_ONE: usize = 20;
+
+/// Why a copy was not taken in.
+#[derive(Debug)]
+pub(crate) enum IntakeError {
+    /// The store cannot be used: nothing of the copy is to blame.
+    Store(StoreError),
+    /// The copy cannot be read.
+    Copy(SnapshotError),
+}
+
+impl From<StoreError> for IntakeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SnapshotError> for IntakeError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Copy(error)
+    }
+}
+
+/// What a copy has that the store has not.
+struct Batch {
+    look: OutboundLook,
+    rejected: Vec<Rejected>,
+    /// Acknowledgements that say nothing, as nobody can read them.
+    unreadable: Vec<String>,
+    /// Whether that is all.
+    whole: bool,
+}
+
+/// Takes in what is new in a copy, at most a batch of it. Gives what changed, and whether that was all.
+pub(crate) fn take_in(
+    store: &mut Store,
+    installation: &Installation,
+    live: &mut Live,
+    snapshot: &Snapshot,
+) -> Result<(TakenIn, bool), IntakeError> {
+    let batch = gather(store, live, snapshot)?;
+    live.usage = usage(live, snapshot)?.or(live.usage);
+    let is_empty = batch.look.rows.is_empty() && batch.look.acks.is_empty();
+    let taken = if is_empty { TakenIn::default() } else { store.take_in(&batch.look)? };
+    log(live, &taken);
+    keep_rejected(installation, live, &batch.rejected);
+    remember(live, batch.look, batch.unreadable);
+    Ok((taken, batch.whole))
+}
+
+fn gather(store: &Store, live: &mut Live, snapshot: &Snapshot) -> Result<Batch, IntakeError> {
+    let mut rows = new_rows(store, live, snapshot)?;
+    let mut whole = !rows.more;
+    if rows.rows.len() > BATCH {
+        rows.rows.truncate(BATCH);
+        whole = false;
+    }
+    let speaker = Speaker { store, session: &live.session, plan: &live.plan, to_chat: live.run.to_chat };
+    let highest_seq = rows.rows.iter().filter_map(|row| row.as_ref().ok()).map(|row| row.seq).max().unwrap_or(0);
+    let (mut spoken, mut rejected) = (Vec::new(), Vec::new());
+    for row in rows.rows {
+        let (row, kept) = speaker.check(row)?;
+        spoken.push(row);
+        rejected.extend(kept);
+    }
+    bound_refusals(&mut spoken);
+    rejected.truncate(TOLD_ONE_BY_ONE);
+    // What ended is only known to have ended once everything was seen that was written before.
+    let (acks, unreadable, all_acks) = new_acks(live, snapshot, whole)?;
+    let look = OutboundLook {
+        session: live.session.id.clone(),
+        group: live.session.group,
+        run: live.run.id.clone(),
+        acks,
+        rows: spoken,
+        highest_seq,
+    };
+    Ok(Batch { look, rejected, unreadable, whole: whole && all_acks })
+}
+
+fn new_rows(
+    store: &Store,
+    live: &mut Live,
+    snapshot: &Snapshot,
+) -> Result<nc_wire::snapshot::Rows<nc_wire::snapshot::OutRow>, IntakeError> {
+    let (session, known) = (&live.session.id, &mut live.known);
+    let mut failed = None;
+    let is_known = |id: &str| {
+        if known.contains(id) {
+            return true;
+        }
+        let in_store = store.knows_outbound_row(session, id).unwrap_or_else(|error| {
+            failed = Some(error);
+            true
+        });
+        if in_store && failed.is_none() {
+            known.insert(id.to_owned());
+        }
+        in_store
+    };
+    let rows = snapshot.messages_out(is_known)?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(rows),
+    }
+}
+
+/// The acknowledgements that say something new, those that cannot be read, and whether these are all.
+fn new_acks(
+    live: &Live,
+    snapshot: &Snapshot,
+    with_ends: bool,
+) -> Result<(Vec<AgentAck>, Vec<String>, bool), IntakeError> {
+    let found = snapshot.acks(|id| live.done.contains(id))?;
+    let (mut acks, mut unreadable) = (Vec::new(), Vec::new());
+    let mut whole = true;
+    for ack in found.rows {
+        match ack {
+            Err(error) => unreadable.push(complain(live, error)),
+            Ok(ack) if is_news(live, &ack, with_ends) => {
+                if acks.len() == BATCH {
+                    whole = false;
+                    break;
+                }
+                acks.push(AgentAck { id: ack.message_id, word: word(ack.status) });
+            }
+            Ok(_) => {}
+        }
+    }
+    // What stands behind many that are still at work can wait until one of these ends.
+    let has_more = found.more && !(acks.is_empty() && unreadable.is_empty());
+    Ok((acks, unreadable, whole && !has_more))
+}
+
+fn is_news(live: &Live, ack: &Ack, with_ends: bool) -> bool {
+    match ack.status {
+        AckStatus::Processing => !live.begun.contains(&ack.message_id),
+        AckStatus::Completed | AckStatus::Failed => with_ends,
+    }
+}
+
+fn word(status: AckStatus) -> AckWord {
+    match status {
+        AckStatus::Processing => AckWord::Taken,
+        AckStatus::Completed => AckWord::Done,
+        AckStatus::Failed => AckWord::Failed,
+    }
+}
+
+fn complain(live: &Live, error: RowError) -> String {
+    let (session, folder) = (&live.session.id, &live.plan.folder);
+    warn!(%session, group = %folder, "an acknowledgement of an agent is passed over: {error}");
+    error.key
+}
+
+/// Has the agent told of the first refusals one by one, and with the last of them how many more there were.
+fn bound_refusals(spoken: &mut [Spoken]) {
+    let mut notices: Vec<&mut Told> = spoken
+        .iter_mut()
+        .filter_map(|row| match row {
+            Spoken::Refuse(refusal) if matches!(refusal.told, Told::Notice(_)) => Some(&mut refusal.told),
+            _ => None,
+        })
+        .collect();
+    let Some(further) = notices.len().checked_sub(TOLD_ONE_BY_ONE).filter(|further| *further > 0) else { return };
+    for told in notices.iter_mut().skip(TOLD_ONE_BY_ONE) {
+        **told = Told::Nothing;
+    }
+    if let Some(Told::Notice(text)) = notices.get_mut(TOLD_ONE_BY_ONE - 1) {
+        *text = format!("{text} {further} more were refused with it.");
+    }
+}
+
+/// Marks what the store has now.
+fn remember(live: &mut Live, look: OutboundLook, unreadable: Vec<String>) {
+    for row in look.rows {
+        live.known.insert(match row {
+            Spoken::Send(delivery) => delivery.source_id,
+            Spoken::Refuse(refusal) => refusal.source_id,
+        });
+    }
+    for ack in look.acks {
+        match ack.word {
+            AckWord::Taken => live.begun.insert(ack.id),
+            AckWord::Done | AckWord::Failed => live.done.insert(ack.id),
+        };
+    }
+    live.done.extend(unreadable);
+}
+
+fn log(live: &Live, taken: &TakenIn) {
+    if taken.deliveries + taken.refusals + taken.ended > 0 {
+        let (session, run, folder) = (&live.session.id, &live.run.id, &live.plan.folder);
+        let TakenIn { deliveries, refusals, ended, .. } = taken;
+        info!(%session, %run, group = %folder, deliveries, refusals, ended, "took in what an agent wrote");
+    }
+}
+
+/// Logs refused rows and keeps them for a person to see.
+fn keep_rejected(installation: &Installation, live: &Live, rejected: &[Rejected]) {
+    let place = rejected::Rejected::new(installation.rejected_dir(&live.plan.folder));
+    for Rejected { name, bytes, reason } in rejected {
+        let (session, folder) = (&live.session.id, &live.plan.folder);
+        match place.keep(name, bytes, reason) {
+            Ok(path) => {
+                warn!(%session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; set aside as {path:?}");
+            }
+            Err(error) => {
+                warn!(%session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; it could not be set aside: {error}");
+            }
+        }
+    }
+}
+
+/// What the agent says that the model used in this run.
+fn usage(live: &Live, snapshot: &Snapshot) -> Result<Option<Usage>, IntakeError> {
+    let key = format!("usage:{}", live.run.id);
+    let found = snapshot.session_state(&key)?.rows.into_iter().filter_map(Result::ok).find(|state| state.key == key);
+    Ok(found.and_then(|state| nc_wire::json::parse(&state.value, "usage").ok()).map(|value| read_usage(&value)))
+}
+
+fn read_usage(value: &Value) -> Usage {
+    let count = |name: &str| value.get(name).and_then(Value::as_i64).filter(|count| *count >= 0);
+    let cost = value.get("cost_usd").and_then(Value::as_f64).filter(|cost| cost.is_finite() && *cost >= 0.0);
+    Usage {
+        input_tokens: count("input_tokens"),
+        output_tokens: count("output_tokens"),
+        cost_usd: cost,
+        turns: count("turns"),
+        first_token_ms: count("first_token_ms"),
+    }
+}
