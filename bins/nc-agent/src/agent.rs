@@ -288,3 +288,6 @@ impl<P: Provider> Agent<P> {
 fn until(due: Timestamp) -> Duration {
     Duration::from_millis(due.ms_since(now()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,20 +107,16 @@ impl Desk {
         unreadable: &[(String, String)],
         book: &AddressBook,
     ) -> Result<(), MailboxError> {
-        let reason = |row: &Taken| unreadable.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| reason);
-        let rows: Vec<(&Taken, &String)> = taken.iter().filter_map(|row| Some((row, reason(row)?))).collect();
-        let mut parcels = Vec::new();
-        for (row, reason) in &rows {
+        for (row, reason) in taken.iter().filter_map(|row| Some((row, reason_of(row, unreadable)?))) {
             error!("row {:?} of messages_in is not understood and ends as failed: {reason}", row.id);
-            let to = row.address.clone().or_else(|| home(book));
-            if let Some(to) = to.filter(|_| row.trigger) {
-                parcels.push((to, format!("The agent could not read a message of yours ({reason}).")));
-            }
+            let text = format!("The agent could not read a message of yours ({reason}).");
+            let to = row.address.clone().or_else(|| home(book)).filter(|_| row.trigger);
+            // Taken first, so that the text answers this row and no other.
+            self.mailbox.take(&[&row.id])?;
+            let parcels = to.map(|to| (to, text)).into_iter().collect();
+            self.post(parcels, row.seq, &[(row.id.clone(), AckStatus::Failed)]).await?;
         }
-        // Taken first, so that the texts answer these rows and no others.
-        self.mailbox.take(&rows.iter().map(|(row, _)| row.id.as_str()).collect::<Vec<_>>())?;
-        let acks: Vec<_> = rows.iter().map(|(row, _)| (row.id.clone(), AckStatus::Failed)).collect();
-        self.post(parcels, i64::MAX, &acks).await
+        Ok(())
     }
 
     /// Writes what a provider said, and acknowledges the rows that it deals with.
@@ -251,6 +247,10 @@ fn read(rows: Vec<PendingRow>) -> (Vec<Readable>, Vec<(String, String)>) {
         }
     }
     (readable, unreadable)
+}
+
+fn reason_of<'a>(row: &Taken, unreadable: &'a [(String, String)]) -> Option<&'a str> {
+    unreadable.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| reason.as_str())
 }
 
 /// Replies to one chat are one text, in the order of the replies.

@@ -73,7 +73,19 @@ fn split_near(text: &str, at: usize) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn nothing_but_white_space_is_lost_and_every_part_fits(text in "[a-c\\né🙂 ]{0,60}", most in 4_usize..20) {
+            let parts = cut(&text, Size { text: most, json: 2 * most });
+            prop_assert!(parts.iter().all(|part| part.len() <= most));
+            let solid = |text: &str| text.replace([' ', '\n'], "");
+            prop_assert_eq!(solid(&parts.concat()), solid(&text));
+        }
+    }
 
     const TEN: Size = Size { text: 10, json: 20 };
 

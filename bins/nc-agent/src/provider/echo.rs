@@ -123,3 +123,59 @@ fn context_note(messages: usize) -> String {
         _ => format!(" It also read {messages} messages of context."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(row: &str, trigger: bool, origin: Origin) -> Item {
+        Item { row: row.to_owned(), trigger, origin, text: format!("text of {row}") }
+    }
+
+    #[test]
+    fn a_model_is_empty_or_words_that_it_knows() {
+        for model in ["", " ", "delay=2s", "fail", "delay=5ms , fail", ","] {
+            assert!(Echo::new(model).is_ok(), "{model:?} was refused");
+        }
+        for model in ["gpt", "delay", "delay=", "delay=soon", "fail=1", "delay=2s;fail"] {
+            assert!(Echo::new(model).is_err(), "{model:?} was taken");
+        }
+        let error = Echo::new("fail,gpt").unwrap_err().to_string();
+        assert!(error.starts_with("the provider \"echo\" has no model \"gpt\""), "{error}");
+    }
+
+    #[test]
+    fn each_row_that_asks_is_said_back_and_the_last_reply_has_the_remark() {
+        let items = [
+            item("1", true, Origin::Person),
+            item("2", false, Origin::Person),
+            item("3", true, Origin::Agent),
+            item("4", true, Origin::Webhook),
+        ];
+        let said: Vec<(String, String)> = replies(&items).into_iter().map(|reply| (reply.row, reply.text)).collect();
+        let remark = format!("A webhook said: text of 4\n({REMARK} It also read 1 message of context.)");
+        let first = ("1".to_owned(), "You said: text of 1".to_owned());
+        assert_eq!(said, [first, ("4".to_owned(), remark)]);
+        assert!(replies(&items[1..3]).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_takes_its_time_and_survives_a_dropped_wait() {
+        let mut echo = Echo::new("delay=5s").unwrap();
+        let started = Instant::now();
+        let items = vec![item("1", true, Origin::Person)];
+        echo.push(&Prompt { id: PromptId(1), text: String::new(), items }).await;
+        assert_eq!(echo.next().await, Event::Progress);
+        tokio::time::timeout(Duration::from_secs(1), echo.next()).await.unwrap_err();
+        assert!(matches!(echo.next().await, Event::Result { through: Some(PromptId(1)), .. }));
+        assert_eq!(started.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_broken_off_may_be_tried_again() {
+        let mut echo = Echo::new("delay=1h").unwrap();
+        echo.push(&Prompt { id: PromptId(1), text: String::new(), items: Vec::new() }).await;
+        echo.interrupt().await;
+        assert!(matches!(echo.next().await, Event::Error { through: Some(PromptId(1)), retryable: true, .. }));
+    }
+}

@@ -21,7 +21,7 @@ use crate::mailbox::schema::{self, OUTBOUND_FILE};
 
 /// The store, where every answer is soon kept, is what survives a power cut; this file is the way there, and a killed program
 /// loses nothing by `synchronous`. Free pages are given back, since every copy that the host takes reads them too.
-const PRAGMAS: &str = "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; \
+const PRAGMAS: &str = "PRAGMA auto_vacuum = FULL; PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; \
      PRAGMA cache_size = -512;";
 
 /// The host holds its shared lock for as long as a copy takes (0.1 to 1 ms), so a write that meets it tries again soon.
@@ -198,15 +198,9 @@ impl Outbound {
 
 impl DealtWith {
     fn remove(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut removed = transaction.execute("DELETE FROM messages_out WHERE seq < ?1", [self.delivered_seq])?;
+        transaction.prepare_cached("DELETE FROM messages_out WHERE seq < ?1")?.execute([self.delivered_seq])?;
         let mut statement = transaction.prepare_cached("DELETE FROM processing_ack WHERE message_id = ?1")?;
-        for id in &self.acks {
-            removed += statement.execute([id])?;
-        }
-        if removed > 0 {
-            transaction.prepare("PRAGMA incremental_vacuum")?.query([])?.next()?;
-        }
-        Ok(())
+        self.acks.iter().try_for_each(|id| statement.execute([id]).map(drop))
     }
 }
 
