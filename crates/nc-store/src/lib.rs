@@ -4,6 +4,7 @@
 //! inside; whoever changed something rings the doorbell of whoever is next, after the commit. nanoclaw-store(5)
 //! describes every table: who inserts a row and who moves it on.
 
+mod backlog;
 mod chats;
 mod clock;
 mod connection;

@@ -89,8 +89,10 @@ fn a_new_store_in_a_shared_directory_is_shared() {
     let parent = path.parent().expect("its directory");
     fs::create_dir(parent).expect("the directory");
     fs::set_permissions(parent, Permissions::from_mode(0o2770)).expect("its mode");
-    Store::open(&path).expect("a new store");
-    assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o777, 0o660);
+    let _store = Store::open(&path).expect("a new store");
+    for file in [path.clone(), path.with_extension("db-wal"), path.with_extension("db-shm")] {
+        assert_eq!(fs::metadata(&file).expect("the file").mode() & 0o777, 0o660, "{file:?}");
+    }
 }
 
 #[test]

@@ -109,9 +109,10 @@ fn a_thousand_messages_that_waited_keep_their_order() {
     let (_dir, mut store) = store();
     let direct = chat(&mut store, "ana", false);
     let backlog: Vec<_> = (0..1000).map(|n| NewMessage::new(direct, format!("e{n}"), format!("number {n}"))).collect();
-    for batch in backlog.chunks(MAX_BATCH) {
-        store.record_batch(batch).expect("a batch");
-    }
+    let recorded = store.record_backlog(&backlog).expect("a backlog");
+    assert_eq!((recorded.len(), recorded[999]), (1000, Recorded::New(Seq(1000))));
+    let again = store.record_backlog(&backlog).expect("the same backlog");
+    assert!(again.iter().zip(&recorded).all(|(again, first)| *again == Recorded::Known(first.seq())));
     let mut after = Seq(0);
     let mut seen = 0;
     loop {

@@ -115,6 +115,7 @@ CREATE TABLE messages (
     UNIQUE (messaging_group_id, platform_event_id)
 ) STRICT;
 CREATE INDEX messages_by_platform_id ON messages (messaging_group_id, platform_message_id);
+CREATE INDEX messages_by_chat ON messages (messaging_group_id, seq);
 CREATE INDEX messages_by_received ON messages (received_at);
 
 -- Messages without text are not in the index; clearing a text takes its words out. The view is what the index is of.
