@@ -29,19 +29,23 @@ const OPEN: &[(&str, &str)] = &[
     ),
 ];
 
-/// What goes with a group. Wirings, its own destinations, roles and memberships follow by their foreign keys; sessions,
-/// runs, routings and deliveries stay as history.
-const GONE: &[&str] = &[
-    "DELETE FROM destinations WHERE target_kind = 'agent' AND target_id = ?1 AND ?2 > 0",
-    "UPDATE scheduled_tasks SET status = 'cancelled', next_run_at = NULL, retry_at = NULL
-      WHERE agent_group_id = ?1 AND status IN ('active', 'paused') AND ?2 > 0",
+/// What is moved on when a group goes (?2 is the time): nothing of it waits for ever. Sessions, runs, routings and
+/// deliveries stay as history.
+const MOVED_ON: &[&str] = &[
     "UPDATE pending_approvals SET status = 'expired', decided_at = ?2 WHERE agent_group_id = ?1 AND status = 'pending'",
     "UPDATE routings SET placed_at = ?2 WHERE placed_at IS NULL AND decision = 'context'
         AND session_id IN (SELECT id FROM sessions WHERE agent_group_id = ?1)",
     "UPDATE session_inbox SET placed_at = ?2 WHERE placed_at IS NULL
         AND session_id IN (SELECT id FROM sessions WHERE agent_group_id = ?1)",
-    "UPDATE sessions SET status = 'closed' WHERE agent_group_id = ?1 AND status <> 'closed' AND ?2 > 0",
-    "DELETE FROM agent_groups WHERE id = ?1 AND ?2 > 0",
+];
+
+/// What goes with a group; wirings, its own destinations, roles and memberships follow by their foreign keys.
+const GONE: &[&str] = &[
+    "UPDATE scheduled_tasks SET status = 'cancelled', next_run_at = NULL, retry_at = NULL
+      WHERE agent_group_id = ?1 AND status IN ('active', 'paused')",
+    "UPDATE sessions SET status = 'closed' WHERE agent_group_id = ?1 AND status <> 'closed'",
+    "DELETE FROM destinations WHERE target_kind = 'agent' AND target_id = ?1",
+    "DELETE FROM agent_groups WHERE id = ?1",
 ];
 
 impl Store {
@@ -58,8 +62,11 @@ impl Store {
             if let Some(open) = open_work(tx, id)? {
                 return Err(StoreError::GroupBusy { folder: group.folder, open });
             }
-            for sql in GONE {
+            for sql in MOVED_ON {
                 tx.prepare_cached(sql)?.execute(params![id.0, at.0])?;
+            }
+            for sql in GONE {
+                tx.prepare_cached(sql)?.execute([id.0])?;
             }
             Ok(group)
         })

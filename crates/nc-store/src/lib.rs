@@ -39,21 +39,24 @@ pub use deliveries::{AckWord, AgentAck, NewDelivery, OutboundLook, Refusal, Spok
 pub use destinations::{Destination, Target};
 pub use error::{Exit, StoreError, Verdict};
 pub use fate::{AgentFate, Fate};
-pub use inbox::InboxRow;
-pub use notices::{NewNotice, Notice, Reachable};
-pub use routings::{
-    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Quoted, Settled, Settlement, Stranger, Taken, ToPlace, Undone,
-    UnjudgedRun, Unrouted,
-};
-pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};
 pub use groups::{Group, GroupEdit, NewGroup};
-pub use ledger::{Count, DeliveryAccount, DeliveryState, Imbalance, Ledger, MAX_NAMED, MessageAccount, MessageState, OpenDelivery, OpenMessage, Span};
+pub use inbox::InboxRow;
+pub use ledger::{
+    Count, DeliveryAccount, DeliveryState, Imbalance, Ledger, MAX_NAMED, MessageAccount, MessageState, OpenDelivery,
+    OpenMessage, Span,
+};
 pub use main_group::{MainGroup, NewMainGroup};
 pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
+pub use notices::{NewNotice, Notice, Reachable};
 pub use people::{RoleGrant, Standing, User};
-pub use search::Search;
+pub use routings::{
+    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Quoted, Settled, Settlement, Stranger, Taken,
+    ToPlace, Undone, UnjudgedRun, Unrouted,
+};
 pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
+pub use search::Search;
 pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
+pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};
 pub use trouble::Trouble;
 pub use wirings::{NewWiring, Wired, Wiring};
 
