@@ -100,5 +100,5 @@ fn print(checks: &[Check]) -> anyhow::Result<()> {
         }
     }
     let count = |state| checks.iter().filter(|check| check.state == state).count();
-    line(format!("{} checks: {} warnings, {} failures", checks.len(), count(State::Warn), count(State::Fail)))
+    line(format!("checks: {}, warnings: {}, failures: {}", checks.len(), count(State::Warn), count(State::Fail)))
 }

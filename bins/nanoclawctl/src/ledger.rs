@@ -9,7 +9,7 @@ use nc_model::Timestamp;
 use nc_model::quantity::parse_duration;
 use nc_store::{Count, Imbalance, Ledger, Span, now};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli;
 use crate::ending::Refusal;
@@ -96,7 +96,7 @@ fn print_json(account: &Ledger) -> anyhow::Result<()> {
     value["span"] = json!({ "since": end(account.span.since), "until": end(account.span.until) });
     for of in ["messages", "deliveries"] {
         for list in ["routings", "open_rows", "open_by_channel"] {
-            for row in value[of][list].as_array_mut().into_iter().flatten() {
+            for row in value[of].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 readable_times(row);
             }
         }
@@ -104,9 +104,9 @@ fn print_json(account: &Ledger) -> anyhow::Result<()> {
     output::json(&value)
 }
 
-fn readable_times(row: &mut serde_json::Value) {
+fn readable_times(row: &mut Value) {
     for name in ["since", "given_at"] {
-        if let Some(ms) = row.get(name).and_then(serde_json::Value::as_i64) {
+        if let Some(ms) = row.get(name).and_then(Value::as_i64) {
             row[name] = json!(Timestamp(ms).to_string());
         }
     }
@@ -115,7 +115,7 @@ fn readable_times(row: &mut serde_json::Value) {
 /// A state as its JSON word.
 fn word(state: impl Serialize) -> String {
     let word = serde_json::to_value(state).ok();
-    word.as_ref().and_then(serde_json::Value::as_str).unwrap_or("?").replace('_', " ")
+    word.as_ref().and_then(Value::as_str).unwrap_or("?").replace('_', " ")
 }
 
 /// Reads a point in time: how long ago, RFC 3339, or a date or date and time in `zone`.

@@ -6,6 +6,9 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+/// Columns between two columns of a table.
+const GAP: u16 = 2;
+
 /// Whoever read our standard output has closed it.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
@@ -43,6 +46,9 @@ pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>, empty: &str) -> anyh
     table.load_style(presets::NOTHING).set_header(heads.iter().map(|head| head.to_uppercase()));
     for row in rows {
         table.add_row(row.iter().map(|cell| harmless(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, GAP));
     }
     let text = table.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     line(text)

@@ -61,7 +61,7 @@ pub(super) fn show(installed: &Installed, show: &GroupShow) -> anyhow::Result<()
             format!("{} = {}", destination.local_name, target(&destination.target)),
         ]);
     }
-    output::table(&["group", group.folder.as_str()], rows, "")
+    output::table(&["what", "value"], rows, "")
 }
 
 fn fields(group: &Group) -> Value {
