@@ -78,7 +78,8 @@ fn cut(text: &str) -> String {
         return text.to_owned();
     }
     let room = MAX_TEXT_BYTES - CUT.len();
-    format!("{}{CUT}", &text[..text.floor_char_boundary(room)])
+    let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}{CUT}", &text[..end])
 }
 
 fn reply_to(quoted: &Quoted, group: GroupId) -> ReplyTo {

@@ -33,13 +33,44 @@ pub(crate) struct Desk {
     pub(crate) rules: Rules,
     pub(crate) mailboxes: Mailboxes,
     /// Sessions whose mailbox could not be written, and when it is tried again.
-    pub(crate) troubled: HashMap<String, Backoff>,
+    pub(crate) troubled: HashMap<String, Trouble>,
     pub(crate) asks: Asks,
     pub(crate) orphans: Orphans,
     /// What the runner said since the last pass and the store must know.
     pub(crate) heard: Vec<Heard>,
     pub(crate) status: Status,
     _lock: Lock,
+}
+
+/// A mailbox that cannot be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trouble {
+    wait: Option<Backoff>,
+    since: Instant,
+    /// Whether the person was told.
+    pub(crate) told: bool,
+}
+
+impl Trouble {
+    /// Not yet failed; [`Trouble::again`] counts the first failure too.
+    pub(crate) fn first(now: Instant) -> Self {
+        Self { wait: None, since: now, told: false }
+    }
+
+    pub(crate) fn again(&mut self, now: Instant) {
+        match &mut self.wait {
+            Some(wait) => wait.again(now),
+            None => self.wait = Some(Backoff::first(now)),
+        }
+    }
+
+    pub(crate) fn until(&self) -> Instant {
+        self.wait.as_ref().map_or(self.since, Backoff::until)
+    }
+
+    pub(crate) fn is_longest(&self) -> bool {
+        self.wait.as_ref().is_some_and(Backoff::is_longest)
+    }
 }
 
 /// What the router is doing, in a line.
@@ -80,7 +111,7 @@ impl Desk {
             .recursive(true)
             .mode(0o700)
             .create(run_dir)
-            .with_context(|| format!("make {run_dir:?}"))
+            .with_context(|| format!("make {}", run_dir.display()))
             .map_err(Failure::config)?;
         let lock = lock(&installation.lock_file("router")).context("another router serves this installation")?;
         let store = Store::open(&installation.store_file()).map_err(store_failure)?;
@@ -132,7 +163,7 @@ impl Desk {
         let session = session.ok_or_else(|| {
             Failure::failed(anyhow::anyhow!("there is no session {id:?}: see nanoclawctl session list"))
         })?;
-        let placed = self.route_all().and_then(|()| Ok(self.place_session_whole(&session)));
+        let placed = self.route_all().map(|()| self.place_session_whole(&session));
         placed.map_err(store_failure)?.context("put into the mailbox what waits")?;
         Ok(())
     }

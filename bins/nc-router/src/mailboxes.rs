@@ -36,10 +36,10 @@ const KEPT: u32 = 1000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailError {
     /// The store, and not the mailbox.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// The file.
-    #[error("{0}")]
+    #[error(transparent)]
     Mailbox(#[from] MailboxError),
     /// A directory, the lock or a file that somebody sent.
     #[error("{operation} {path:?}")]
@@ -57,6 +57,13 @@ pub(crate) enum MailError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl MailError {
+    /// Whether a reader in the sandbox stood in the way.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Mailbox(MailboxError::Busy { .. }))
+    }
 }
 
 /// What was put into a mailbox, to be marked as placed.
@@ -163,7 +170,7 @@ impl Mailboxes {
             if damaged {
                 warn!(session = %session.id, "the mailbox is damaged, made anew as soon as no run uses it: {error}");
                 self.known.remove(&session.id);
-            } else if !matches!(error, MailError::Mailbox(MailboxError::Busy { .. })) {
+            } else if !error.is_busy() {
                 self.known.remove(&session.id);
             }
         }

@@ -21,6 +21,7 @@ mod pass;
 mod patience;
 mod rules;
 mod runner;
+mod runs;
 mod tell;
 
 use std::process::ExitCode;
