@@ -1,7 +1,8 @@
 //! What the real program makes of a mailbox, a system or a start that is not as it should be.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, symlink};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -132,31 +133,27 @@ fn an_answer_waits_for_a_locked_mailbox() {
     assert_eq!(session.until_completed(&["1"]).out.len(), 1);
 }
 
+/// Has `make` put something in the place of `outbound.db`, and the program refuse it with `said`.
+fn refuses(make: fn(&Path), said: &str) {
+    let session = Session::new();
+    make(&session.work().join("outbound.db"));
+    let status = session.start("").ended();
+    assert_eq!(status.code(), Some(75), "{said}: {}", session.log());
+    assert!(session.log().contains(said), "{said}: {}", session.log());
+}
+
 #[test]
 fn a_thing_in_the_place_of_its_own_mailbox_is_refused_at_once() {
-    let pipe = |path: &std::path::Path| mkfifo(path, Mode::S_IRWXU).expect("a pipe");
-    let link = |path: &std::path::Path| std::os::unix::fs::symlink("/etc/passwd", path).expect("a link");
-    let directory = |path: &std::path::Path| fs::create_dir(path).expect("a directory");
-    let rubbish = |path: &std::path::Path| fs::write(path, "x".repeat(5000)).expect("a file");
-    let things: [(&dyn Fn(&std::path::Path), &str); 4] = [
-        (&pipe, "open \"outbound.db\""),
-        (&link, "open \"outbound.db\""),
-        (&directory, "open \"outbound.db\""),
-        (&rubbish, "open outbound.db: file is not a database"),
-    ];
-    for (make, said) in things {
-        let session = Session::new();
-        make(&session.work().join("outbound.db"));
-        let mut agent = session.start("");
-        assert_eq!(agent.ended().code(), Some(75), "{said}: {}", session.log());
-        assert!(session.log().contains(said), "{said}: {}", session.log());
-    }
+    refuses(|path| mkfifo(path, Mode::S_IRWXU).expect("a pipe"), "open \"outbound.db\"");
+    refuses(|path| symlink("/etc/passwd", path).expect("a link"), "open \"outbound.db\"");
+    refuses(|path| fs::create_dir(path).expect("a directory"), "open \"outbound.db\"");
+    refuses(|path| fs::write(path, "x".repeat(5000)).expect("a file"), "open outbound.db: file is not a database");
 }
 
 #[test]
 fn a_heartbeat_that_cannot_be_given_is_no_reason_not_to_work() {
     let session = Session::new();
-    std::os::unix::fs::symlink("nowhere", session.work().join(".heartbeat")).expect("a link");
+    symlink("nowhere", session.work().join(".heartbeat")).expect("a link");
     session.say("1", "hello");
     let _agent = session.start("");
     session.until_completed(&["1"]);
