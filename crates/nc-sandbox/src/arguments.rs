@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::spec::{Access, HOME, HOME_SIZE, HOSTNAME, INNER_ID, Mount, SHM_SIZE, Spec, TMP_SIZE};
-use crate::system::{Beside, beside_usr, from_etc, made_up};
+use crate::system::{Beside, Made, beside_usr, bound_etc, copied_etc, made_up};
 
 /// Where bubblewrap finds its descriptors.
 pub(crate) const ARGS_FD: i32 = 3;
@@ -13,18 +14,18 @@ pub(crate) const STATUS_FD: i32 = 5;
 pub(crate) const FILTER_FDS: [i32; 3] = [6, 7, 8];
 pub(crate) const FIRST_FILE_FD: i32 = 9;
 
-/// What bubblewrap is told. Its command line would be readable by every process of the host and by the agent, so it gets
-/// the words through a descriptor.
+/// What bubblewrap is told, but for the command. Its command line would be readable by every process of the host and by the
+/// agent, so it gets the words through a descriptor; it takes the command from the command line alone.
 pub(crate) struct Arguments {
     /// The words.
     words: Vec<OsString>,
     /// What is read from [`FIRST_FILE_FD`], the next one, and so on.
-    pub(crate) files: Vec<String>,
+    pub(crate) files: Vec<Vec<u8>>,
 }
 
 impl Arguments {
-    /// Describes `spec` with `mounts` in place of its own, running `command`.
-    pub(crate) fn new(spec: &Spec, mounts: &[Mount], command: &[OsString]) -> Self {
+    /// Describes `spec` with `mounts` in place of its own.
+    pub(crate) fn new(spec: &Spec, mounts: &[Mount]) -> Self {
         let mut arguments = Self { words: Vec::new(), files: Vec::new() };
         arguments.isolation();
         arguments.system();
@@ -39,8 +40,6 @@ impl Arguments {
         for (name, value) in &spec.env {
             arguments.add([OsStr::new("--setenv"), OsStr::new(name), value]);
         }
-        arguments.add(["--"]);
-        arguments.add(command);
         arguments
     }
 
@@ -89,13 +88,25 @@ impl Arguments {
     }
 
     fn etc(&mut self) {
-        for path in from_etc() {
+        for path in bound_etc() {
             self.add([OsStr::new("--ro-bind-try"), path.as_os_str(), path.as_os_str()]);
         }
-        for (fd, (path, text)) in (FIRST_FILE_FD..).zip(made_up()) {
-            self.add(["--perms", "0644", "--file", &fd.to_string(), path]);
-            self.files.push(text);
+        for (path, made) in copied_etc() {
+            match made {
+                Made::Link(target) => self.add([OsStr::new("--symlink"), target.as_os_str(), path.as_os_str()]),
+                Made::File(bytes) => self.file(&path, bytes),
+            }
         }
+        for (path, text) in made_up() {
+            self.file(Path::new(path), text.into_bytes());
+        }
+    }
+
+    fn file(&mut self, path: &Path, bytes: Vec<u8>) {
+        let fd = FIRST_FILE_FD + i32::try_from(self.files.len()).unwrap_or(i32::MAX);
+        self.add(["--perms", "0644", "--file", &fd.to_string()]);
+        self.add([path]);
+        self.files.push(bytes);
     }
 
     fn mount(&mut self, mount: &Mount) {

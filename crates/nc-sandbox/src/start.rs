@@ -48,10 +48,10 @@ pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, Sa
         Identity::Own => spec.mounts.clone(),
         Identity::Drop { .. } => stage(&spec.mounts)?,
     };
-    let arguments = Arguments::new(spec, &mounts, &command);
+    let arguments = Arguments::new(spec, &mounts);
     let (status, their_status) = pipe2(OFlag::O_CLOEXEC).map_err(SandboxError::system("make a pipe"))?;
     let mut bubblewrap = prepare(&bwrap, spec.identity, &arguments, lock, their_status)?;
-    bubblewrap.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
+    bubblewrap.arg("--").args(command).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
     let child = spawn_in(cgroup.as_ref(), &mut bubblewrap)?;
     // Our copies of its descriptors go with it: the pipe ends when bubblewrap does.
     drop(bubblewrap);
@@ -69,8 +69,8 @@ fn prepare(
     for (fd, filter) in FILTER_FDS.into_iter().zip(filters()?) {
         descriptors.push((fd, in_memory(&filter)?));
     }
-    for (fd, text) in (FIRST_FILE_FD..).zip(&arguments.files) {
-        descriptors.push((fd, in_memory(text.as_bytes())?));
+    for (fd, bytes) in (FIRST_FILE_FD..).zip(&arguments.files) {
+        descriptors.push((fd, in_memory(bytes)?));
     }
     let mappings = descriptors.into_iter().map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd }).collect();
     let mut command = Command::new(bwrap);

@@ -1,5 +1,6 @@
 //! The part of the host's system that every sandbox sees, all of it read-only.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::spec::{HOME, HOSTNAME, INNER_ID};
@@ -7,43 +8,30 @@ use crate::spec::{HOME, HOSTNAME, INNER_ID};
 /// Directories at the root that are part of `/usr`, or were before systems merged them into it.
 const BESIDE_USR: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
-/// What is taken from the host's `/etc`: how programs find their libraries, names in the network, who signs certificates,
-/// the zone, and how things look. Nothing that may hold a secret, and nothing that says which machine this is.
-const FROM_ETC: &[&str] = &[
+/// Directories of the host's `/etc` that are bound: which of several programs a name means, who signs certificates, fonts,
+/// and what Java wants. `resolv.conf` is bound too, since it changes with the network. Each mount costs 0.15 ms at a start
+/// (measured, examples/start-time.rs), so there is nothing here for comfort.
+const BOUND: &[&str] = &[
     "alternatives",
-    "bash.bashrc",
-    "ca-certificates",
     "crypto-policies",
-    "debian_version",
     "fonts",
-    "gai.conf",
-    "host.conf",
-    "inputrc",
-    "java-17-openjdk",
-    "java-21-openjdk",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "localtime",
-    "magic",
-    "magic.mime",
-    "mime.types",
-    "os-release",
-    "perl",
     "pki/ca-trust/extracted",
     "pki/tls/certs",
-    "profile",
-    "profile.d",
-    "protocols",
-    "python3",
     "resolv.conf",
-    "services",
     "ssl/certs",
-    "ssl/openssl.cnf",
-    "terminfo",
-    "timezone",
-    "vim",
 ];
+
+/// What the names of Java's configuration begin with, which its files below `/usr` are links to.
+const JAVA: &str = "java-";
+
+/// Files of the host's `/etc` that are copied, or are links into `/usr` and stay links: how programs find their libraries,
+/// the zone, and the names of ports and types of files. Nothing that may hold a secret, and nothing that says which machine
+/// this is.
+const COPIED: &[&str] =
+    &["ld.so.cache", "localtime", "mime.types", "os-release", "services", "ssl/openssl.cnf", "timezone"];
+
+/// The largest file that is copied, in bytes. An `ld.so.cache` of a desktop has 200 KiB.
+const LARGEST_COPY: u64 = 1024 * 1024;
 
 /// A directory at the root: a link as on the host, or a mount.
 pub(crate) enum Beside {
@@ -64,9 +52,42 @@ pub(crate) fn beside_usr() -> impl Iterator<Item = Beside> {
     })
 }
 
-/// The files and directories of `/etc` that this host has and that everybody may read.
-pub(crate) fn from_etc() -> impl Iterator<Item = PathBuf> {
-    FROM_ETC.iter().map(|name| Path::new("/etc").join(name)).filter(|path| path.exists())
+/// What of the host's `/etc` is bound.
+pub(crate) fn bound_etc() -> Vec<PathBuf> {
+    let named = BOUND.iter().map(|name| Path::new("/etc").join(name)).filter(|path| path.exists());
+    let entries = std::fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let java = entries.filter(|path| path.is_dir() && path.strip_prefix("/etc").is_ok_and(begins_with_java));
+    named.chain(java).collect()
+}
+
+fn begins_with_java(name: &Path) -> bool {
+    name.as_os_str().as_encoded_bytes().starts_with(JAVA.as_bytes())
+}
+
+/// A file of `/etc` in a sandbox that is no mount.
+pub(crate) enum Made {
+    /// A link to this.
+    Link(PathBuf),
+    /// A file with these bytes.
+    File(Vec<u8>),
+}
+
+/// What of the host's `/etc` is copied.
+pub(crate) fn copied_etc() -> Vec<(PathBuf, Made)> {
+    let paths = COPIED.iter().map(|name| Path::new("/etc").join(name));
+    paths.filter_map(|path| copy(&path).map(|made| (path, made))).collect()
+}
+
+fn copy(path: &Path) -> Option<Made> {
+    // What a link into /usr leads to is there in the sandbox as well.
+    let real = std::fs::canonicalize(path).ok()?;
+    if std::fs::symlink_metadata(path).ok()?.is_symlink() && real.starts_with("/usr") {
+        return Some(Made::Link(real));
+    }
+    let found = std::fs::metadata(&real).ok()?;
+    // Root reads everything: the sandbox gets only what everybody may read.
+    let open_to_all = found.is_file() && found.mode() & 0o004 != 0 && found.len() <= LARGEST_COPY;
+    if open_to_all { std::fs::read(&real).ok().map(Made::File) } else { None }
 }
 
 /// The files of `/etc` that are the same in every sandbox: path and text.
