@@ -4,10 +4,12 @@
 //! own path) and a property:
 //!
 //! ```text
-//! reads    <name>.fails    exit status to fail with, at once, by 1, 75 or 78
+//! reads    <name>.fails    exit status to fail with at once (1, 75 or 78), when its bell has just rung again
 //!          <name>.idles    milliseconds after which it leaves when nobody rings
 //!          <name>.work     each pass takes the files of this directory, as rows of a store
-//! writes   <name>.starts   a line for each start: process id, and what it was started with
+//! listens  <name>.sock     where no socket was passed to it
+//! writes   <name>.lock     its lock
+//!          <name>.starts   a line for each start: process id, and what it was started with
 //!          <name>.log      a line for each pass and each end: what woke it
 //!          <name>.taken    the names that it took out of <name>.work
 //! ```
@@ -56,6 +58,8 @@ async fn serve(mut daemon: Daemon) -> Result<(), Failure> {
     let files = Files::new()?;
     files.note("starts", &surroundings()?)?;
     if let Some(status) = files.number("fails") {
+        // As somebody else would in this moment.
+        nc_daemon::ring(&files.path("sock"));
         return Err(failure(status));
     }
     if let Some(connection) = daemon.connection() {

@@ -61,4 +61,3 @@ pub use lock::{Lock, LockError, lock, lock_within};
 pub use notify::notify;
 pub use run::run;
 pub use signals::{Signal, Signals};
-pub use supervisor::Supervisor;

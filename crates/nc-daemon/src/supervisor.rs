@@ -11,7 +11,7 @@ pub(crate) const VARIABLE: &str = "NC_SUPERVISOR";
 
 /// What the environment says about a parent that looks after us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supervisor {
+pub(crate) enum Supervisor {
     /// Nobody of that kind: an init system or a person started us.
     None,
     /// It is our parent, and the kernel tells us to stop when it dies.
@@ -23,7 +23,7 @@ pub enum Supervisor {
 impl Supervisor {
     /// Binds our life to the parent's, where there is one that asks for it.
     #[must_use]
-    pub fn attach() -> Self {
+    pub(crate) fn attach() -> Self {
         let Ok(pid) = env::var(VARIABLE) else { return Self::None };
         // First the request, then the look: a parent that dies between the two is seen by one of them.
         let asked = set_pdeathsig(Signal::SIGTERM).is_ok();

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use nc_config::{Loaded, Options};
-use nc_daemon::{Failure, Supervisor};
+use nc_daemon::Failure;
 
 use house::House;
 use output::{Level, Output};
@@ -47,7 +47,7 @@ pub(crate) fn run(loaded: &Loaded, options: &Options) -> anyhow::Result<ExitCode
 
 fn hold(loaded: &Loaded, options: &Options, output: &Output) -> Result<(), Failure> {
     nc_daemon::close_on_exec();
-    if Supervisor::attach() == Supervisor::Gone {
+    if !nc_daemon::holder::end_with_parent() {
         return Ok(());
     }
     limits::raise_open_files();

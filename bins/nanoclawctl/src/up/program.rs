@@ -69,12 +69,10 @@ impl Program {
         matches!(self.state, State::Lives { ready: true, .. })
     }
 
-    /// Returns when the program says that it is ready; never where it has said so or does not live.
+    /// Returns when the program says that it is ready. What else it says is read and passed over, also when it has been
+    /// ready for long: a socket that nobody reads fills up.
     pub(super) async fn becomes_ready(&self) {
-        match self.state {
-            State::Lives { ready: false, .. } => self.readiness.ready().await,
-            _ => std::future::pending().await,
-        }
+        self.readiness.ready().await;
     }
 
     pub(super) fn set_ready(&mut self) {
