@@ -92,11 +92,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields of a map that was read before.
-    pub fn of_map(map: &'a Map<String, Value>, path: impl Into<String>) -> Self {
-        Self { path: path.into(), map }
-    }
-
     /// An error about the field `name` of this object.
     pub fn error(&self, name: &str, want: impl Into<Cow<'static, str>>, found: impl Into<String>) -> FieldError {
         FieldError::new(format!("{}.{name}", self.path), want, found)

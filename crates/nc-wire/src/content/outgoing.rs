@@ -90,8 +90,8 @@ pub struct Choice {
 /// `chat-sdk`, `type` `card`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
-    /// `{title, description, children, actions}`; bounded, not otherwise checked.
-    pub card: Map<String, Value>,
+    /// JSON, `{title, description, children, actions}`; bounded, not otherwise checked.
+    pub card: String,
     /// What a channel without cards sends.
     pub fallback_text: String,
 }
@@ -103,7 +103,8 @@ pub struct Request {
     pub action: String,
     /// What the answer repeats, where one is waited for.
     pub request_id: Option<String>,
-    body: Map<String, Value>,
+    /// The whole object as JSON. What is built of it is many times larger, and there may be many: so it is not built here.
+    content: String,
 }
 
 impl Request {
@@ -114,13 +115,16 @@ impl Request {
         if let Some(id) = request_id {
             body.insert("requestId".to_owned(), Value::from(id));
         }
-        Self { action: action.to_owned(), request_id: request_id.map(str::to_owned), body }
+        let content = Value::Object(body).to_string();
+        Self { action: action.to_owned(), request_id: request_id.map(str::to_owned), content }
     }
 
-    /// The fields of the request, to be read by whoever knows the action.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'_> {
-        Fields::of_map(&self.body, "content")
+    /// The whole object, to be read by [`Fields::of`] by whoever knows the action.
+    ///
+    /// # Errors
+    /// [`FieldError`]; never for a request that was read from a row.
+    pub fn body(&self) -> Result<Value, FieldError> {
+        parse(&self.content, "content")
     }
 }
 
@@ -149,8 +153,8 @@ impl Outgoing {
             Self::Edit(e) => json!({"operation": "edit", "messageId": e.message_id, "text": e.text}),
             Self::Reaction(r) => json!({"operation": "reaction", "messageId": r.message_id, "emoji": r.emoji}),
             Self::Question(q) => question_json(q),
-            Self::Card(c) => json!({"type": "card", "card": c.card, "fallbackText": c.fallback_text}),
-            Self::Request(r) => Value::Object(r.body.clone()),
+            Self::Card(c) => card_json(c),
+            Self::Request(r) => return r.content.clone(),
         };
         value.to_string()
     }
@@ -165,7 +169,7 @@ impl Outgoing {
         match kind {
             OutKind::Chat => read_chat(&fields),
             OutKind::ChatSdk => read_chat_sdk(&fields),
-            OutKind::System => read_request(&fields, &value),
+            OutKind::System => read_request(&fields, content),
         }
     }
 }
@@ -177,6 +181,11 @@ fn text_json(text: &TextOut) -> Value {
         object.insert("files".to_owned(), json!(text.files));
     }
     Value::Object(object)
+}
+
+fn card_json(card: &Card) -> Value {
+    let value = serde_json::from_str(&card.card).unwrap_or(Value::Null);
+    json!({"type": "card", "card": value, "fallbackText": card.fallback_text})
 }
 
 fn question_json(q: &Question) -> Value {
@@ -256,19 +265,18 @@ fn read_choice(value: &Value, path: String) -> Result<Choice, FieldError> {
 }
 
 fn read_card(fields: &Fields<'_>) -> Result<Card, FieldError> {
-    let Some(Value::Object(card)) = fields.value("card") else {
+    let Some(card @ Value::Object(_)) = fields.value("card") else {
         return Err(fields.error("card", "an object", "something else"));
     };
     let fallback_text = fields.text("fallbackText", MAX_TEXT_BYTES)?.unwrap_or_default().to_owned();
-    Ok(Card { card: card.clone(), fallback_text })
+    Ok(Card { card: card.to_string(), fallback_text })
 }
 
-fn read_request(fields: &Fields<'_>, value: &Value) -> Result<Outgoing, FieldError> {
+fn read_request(fields: &Fields<'_>, content: &str) -> Result<Outgoing, FieldError> {
     let action = fields.need_text("action", MAX_ACTION)?;
     if !action.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
         return Err(fields.error("action", "a name of a-z, 0-9 and '_'", "another"));
     }
     let request_id = fields.text("requestId", MAX_ID_BYTES)?.map(str::to_owned);
-    let body = value.as_object().cloned().unwrap_or_default();
-    Ok(Outgoing::Request(Request { action: action.to_owned(), request_id, body }))
+    Ok(Outgoing::Request(Request { action: action.to_owned(), request_id, content: content.to_owned() }))
 }

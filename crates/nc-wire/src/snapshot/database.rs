@@ -1,5 +1,8 @@
 //! Giving a copy to SQLite as a read-only database without files, with everything in it that runs switched off.
 
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -59,38 +62,72 @@ pub(super) fn check_head(bytes: &[u8]) -> Result<(), SnapshotError> {
     }
 }
 
-/// Opens `bytes` as a database in memory.
-pub(super) fn open(bytes: &[u8], limits: &Limits) -> Result<Connection, SnapshotError> {
-    check_head(bytes)?;
-    open_in_memory(bytes, limits).map_err(SnapshotError::sqlite(limits.time))
+/// How long SQLite may work, in time of this thread's processor, before it is interrupted.
+///
+/// The wall's clock goes on while a loaded machine lets the thread wait, and no agent is to blame for that.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    /// When it ends, in nanoseconds of [`processor_time`].
+    end: Arc<AtomicU64>,
+    time: Duration,
 }
 
-fn open_in_memory(bytes: &[u8], limits: &Limits) -> rusqlite::Result<Connection> {
-    let mut conn =
-        Connection::open_in_memory_with_flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    // From a slice: a reader that ended early would leak the whole buffer.
-    conn.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), true)?;
-    guard(&conn, limits)?;
+impl Allowance {
+    fn new(time: Duration) -> Self {
+        let allowance = Self { end: Arc::default(), time };
+        allowance.renew();
+        allowance
+    }
+
+    /// Gives SQLite its whole time again, from now on, and returns now.
+    pub(super) fn renew(&self) -> Duration {
+        let now = processor_time();
+        self.end.store(nanoseconds(now.saturating_add(self.time)), Ordering::Relaxed);
+        now
+    }
+
+    /// Says whether the time is over.
+    fn watch(&self) -> impl FnMut() -> bool + Send + use<> {
+        let end = Arc::clone(&self.end);
+        move || nanoseconds(processor_time()) > end.load(Ordering::Relaxed)
+    }
+}
+
+/// How long this thread has run.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
+/// 584 years fit.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Opens an empty database in memory, guarded, to be loaded with a copy.
+pub(super) fn blank(limits: &Limits) -> rusqlite::Result<(Connection, Allowance)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_in_memory_with_flags(flags)?;
+    let allowance = guard(&conn, limits)?;
     conn.execute_batch("PRAGMA query_only = ON")?;
-    Ok(conn)
+    Ok((conn, allowance))
+}
+
+/// Loads the database with `size` bytes, read-only. A reader that ends early would leak SQLite's buffer: it must not.
+pub(super) fn load(conn: &mut Connection, bytes: impl Read, size: u64) -> rusqlite::Result<()> {
+    conn.deserialize_read_exact(MAIN_DB, bytes, usize::try_from(size).unwrap_or(usize::MAX), true)
 }
 
 /// Switches off what a database can make run, and bounds its time and memory.
-pub(super) fn guard(conn: &Connection, limits: &Limits) -> rusqlite::Result<()> {
+pub(super) fn guard(conn: &Connection, limits: &Limits) -> rusqlite::Result<Allowance> {
     for (setting, on) in SETTINGS {
         conn.set_db_config(setting, on)?;
     }
     for (limit, most) in BOUNDS {
         conn.set_limit(limit, most)?;
     }
-    let end = processor_time().saturating_add(limits.time);
-    conn.progress_handler(INSTRUCTIONS, Some(move || processor_time() > end))?;
-    conn.execute_batch(&format!(
-        "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA hard_heap_limit = {MAX_HEAP}"
-    ))
-}
-
-/// How long this thread has run. The wall's clock goes on while a loaded machine lets it wait, and no agent is to blame for that.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+    let allowance = Allowance::new(limits.time);
+    conn.progress_handler(INSTRUCTIONS, Some(allowance.watch()))?;
+    let heap = format!("PRAGMA hard_heap_limit = {MAX_HEAP}");
+    conn.execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; {heap}"))?;
+    Ok(allowance)
 }

@@ -22,25 +22,8 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a file whose `found` was taken before `bytes` were read.
-    pub(super) fn of(found: &Metadata, bytes: &[u8]) -> Self {
-        let mut head = [0; HEAD];
-        let known = bytes.len().min(HEAD);
-        head[..known].copy_from_slice(&bytes[..known]);
-        Self::with_head(found, head)
-    }
-
-    /// Whether `file`, of which `found` was just taken, is as it was.
-    pub(super) fn matches(&self, file: &File, found: &Metadata) -> io::Result<bool> {
-        if Self::with_head(found, self.head) != *self {
-            return Ok(false);
-        }
-        let mut head = [0; HEAD];
-        let known = file.read_at(&mut head, 0)?;
-        Ok(known == HEAD && head == self.head)
-    }
-
-    fn with_head(found: &Metadata, head: [u8; HEAD]) -> Self {
+    /// The fingerprint of a file whose `found` and `head` were taken before the rest was read.
+    pub(super) fn of(found: &Metadata, head: [u8; HEAD]) -> Self {
         Self {
             device: found.dev(),
             inode: found.ino(),
@@ -50,4 +33,16 @@ impl Fingerprint {
             head,
         }
     }
+
+    /// Whether `file`, of which `found` was just taken, is as it was.
+    pub(super) fn matches(&self, file: &File, found: &Metadata) -> io::Result<bool> {
+        Ok(Self::of(found, self.head) == *self && head(file)? == self.head)
+    }
+}
+
+/// The first bytes of a file; zeros behind the end of a shorter one.
+pub(super) fn head(file: &File) -> io::Result<[u8; HEAD]> {
+    let mut head = [0; HEAD];
+    file.read_at(&mut head, 0)?;
+    Ok(head)
 }

@@ -3,7 +3,8 @@
 use nc_model::Timestamp;
 use nc_model::limits::{MAX_ID_BYTES, MAX_ROW_BYTES, MAX_SEQ};
 
-use super::table::{Fields, Rows, Table};
+use super::fields::Fields;
+use super::table::{Rows, Table};
 use super::{Snapshot, SnapshotError};
 use crate::content::Outgoing;
 use crate::json::FieldError;
@@ -65,7 +66,8 @@ impl Snapshot {
     /// Hands out the rows that `known` does not know by their key, in the order of their numbers, up to the limits of the look.
     ///
     /// `known` is asked once for each row, with its id, or with the key of a [`super::RowError`] for one without a readable id. It
-    /// should know what was accepted and what was refused before, so that nothing is refused for ever.
+    /// should know what was accepted and what was refused before, so that nothing is refused for ever. It has to be quick, as a set
+    /// in memory is: the time that it takes counts as SQLite's.
     ///
     /// # Errors
     /// [`SnapshotError`] where the table is no plain table, or the copy cannot be read. No table is no rows.

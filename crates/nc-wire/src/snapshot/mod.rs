@@ -24,10 +24,12 @@
 mod copy;
 mod database;
 mod error;
+mod fields;
 mod fingerprint;
 mod lock;
 mod messages;
 mod rollback;
+mod scan;
 mod state;
 mod table;
 
@@ -58,7 +60,7 @@ pub struct Limits {
     pub rows: usize,
     /// How many bytes of new rows of a table one look hands out.
     pub bytes: u64,
-    /// How long SQLite may work on one copy, in time of this thread's processor.
+    /// How long SQLite may work on a table of one copy, in time of this thread's processor.
     pub time: Duration,
     /// Where a private directory is made for a copy that has to be rolled back: on a tmpfs.
     pub scratch: PathBuf,
@@ -94,6 +96,7 @@ pub enum Look {
 #[derive(Debug)]
 pub struct Snapshot {
     conn: Connection,
+    allowance: database::Allowance,
     fingerprint: Fingerprint,
     limits: Limits,
 }
@@ -114,21 +117,15 @@ impl Snapshot {
 /// # Errors
 /// [`SnapshotError`]; its verdict says whether another look may succeed or the session's file is to be set aside.
 pub fn read(work: impl AsFd, limits: &Limits, last: Option<&Fingerprint>) -> Result<Look, SnapshotError> {
-    let copied = match copy::take(work.as_fd(), limits, last)? {
-        copy::Taken::Absent => return Ok(Look::Absent),
-        copy::Taken::Unchanged => return Ok(Look::Unchanged),
-        copy::Taken::Busy => return Ok(Look::Busy),
-        copy::Taken::Copy(copied) => copied,
-    };
-    let settled = match copied.hot_journal {
-        Some(journal) => rollback::roll_back(&copied.bytes, &journal, limits)?,
-        None => copied.bytes,
-    };
-    if settled.is_empty() {
-        return Ok(Look::Absent);
-    }
-    let conn = database::open(&settled, limits)?;
-    Ok(Look::Snapshot(Box::new(Snapshot { conn, fingerprint: copied.fingerprint, limits: limits.clone() })))
+    Ok(match copy::take(work.as_fd(), limits, last)? {
+        copy::Taken::Absent => Look::Absent,
+        copy::Taken::Unchanged => Look::Unchanged,
+        copy::Taken::Busy => Look::Busy,
+        copy::Taken::Copy(copied) => {
+            let copy::Copied { conn, allowance, fingerprint } = *copied;
+            Look::Snapshot(Box::new(Snapshot { conn, allowance, fingerprint, limits: limits.clone() }))
+        }
+    })
 }
 
 /// How long to wait before looking again at a file that was busy `times` times in a row, unless an event comes first.

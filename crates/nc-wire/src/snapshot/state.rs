@@ -3,7 +3,8 @@
 use nc_model::Timestamp;
 use nc_model::limits::{MAX_ID_BYTES, MAX_TEXT_BYTES};
 
-use super::table::{Fields, Rows, Table};
+use super::fields::Fields;
+use super::table::{Rows, Table};
 use super::{RowError, Snapshot, SnapshotError};
 use crate::json::FieldError;
 use crate::mailbox::AckStatus;
