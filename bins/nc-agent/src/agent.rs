@@ -136,11 +136,8 @@ impl<P: Provider> Agent<P> {
     /// Takes rows while there are any and the provider can have more.
     async fn take(&mut self) -> anyhow::Result<()> {
         while self.look && self.can_take() {
-            match self.desk.take().await {
-                Ok(found) => self.found(found).await,
-                Err(error) if error.passes() => self.look_again_later(error),
-                Err(error) => return Err(error).context("take from the mailbox"),
-            }
+            let found = self.desk.take().await.context("take from the mailbox")?;
+            self.found(found).await;
         }
         Ok(())
     }
@@ -151,7 +148,7 @@ impl<P: Provider> Agent<P> {
     }
 
     async fn found(&mut self, found: Found) {
-        if self.torn > 0 {
+        if self.torn > 0 && !matches!(found, Found::Torn(_)) {
             info!("inbound.db can be read again");
             self.torn = 0;
         }
@@ -164,6 +161,7 @@ impl<P: Provider> Agent<P> {
                 let every = self.mail.every.map(|every| Instant::now() + every);
                 self.look_at = due.into_iter().chain(every).min();
             }
+            Found::Torn(error) => self.look_again_later(error),
         }
     }
 

@@ -59,6 +59,8 @@ pub(crate) enum Found {
     Unreadable,
     /// Nothing that asks for a turn now; a row's time comes then.
     Nothing { next_due: Option<Timestamp> },
+    /// A file that cannot be read now, and will be.
+    Torn(MailboxError),
 }
 
 /// What became of an answer.
@@ -77,11 +79,14 @@ impl Desk {
 
     /// Takes the next rows that wait.
     pub(crate) async fn take(&mut self) -> Result<Found, MailboxError> {
-        let Look { rows, next_due } = self.mailbox.look(now(), A_PROMPT)?;
+        let Look { rows, next_due } = match self.mailbox.look(now(), A_PROMPT) {
+            Err(error) if error.passes() => return Ok(Found::Torn(error)),
+            look => look?,
+        };
         if rows.is_empty() {
             return Ok(Found::Nothing { next_due });
         }
-        let book = self.mailbox.address_book()?;
+        let book = self.address_book().await?;
         let taken: Vec<Taken> = rows.iter().map(taken).collect();
         let (readable, unreadable) = read(rows);
         if !unreadable.is_empty() {
@@ -91,7 +96,7 @@ impl Desk {
         self.mailbox.take(&taken.iter().map(|row| row.id.as_str()).collect::<Vec<_>>())?;
         let prompt = compose(self.prompt_id(), readable, &book, &self.context);
         info!("took {} rows, {} bytes of prompt", taken.len(), prompt.text.len());
-        Ok(Found::Work(Batch { prompts: vec![prompt], rows: taken, ..Batch::default() }))
+        Ok(Found::Work(Batch::new(prompt, taken)))
     }
 
     fn prompt_id(&mut self) -> PromptId {
@@ -141,7 +146,7 @@ impl Desk {
         }
         let acks: Vec<_> = batch.rows.iter().map(|row| (row.id.clone(), AckStatus::Completed)).collect();
         info!("answered {} rows with {} texts", acks.len(), addressed.parcels.len());
-        self.post(addressed.parcels, batch.newest(), &acks).await?;
+        self.post(addressed.parcels, batch.up_to, &acks).await?;
         Ok(Settled::Done)
     }
 
@@ -156,7 +161,7 @@ impl Desk {
             }
         }
         let acks: Vec<_> = batch.rows.iter().map(|row| (row.id.clone(), AckStatus::Failed)).collect();
-        self.post(parcels, batch.newest(), &acks).await
+        self.post(parcels, batch.up_to, &acks).await
     }
 
     async fn post(

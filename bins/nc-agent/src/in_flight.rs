@@ -14,7 +14,7 @@ pub(crate) struct Taken {
 }
 
 /// Prompts with the rows that are in them, which end together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
     /// What was pushed, to be pushed again where that may help.
     pub(crate) prompts: Vec<Prompt>,
@@ -23,23 +23,35 @@ pub(crate) struct Batch {
     pub(crate) corrected: bool,
     /// How often it failed.
     pub(crate) failures: u32,
+    /// The highest number of a row that an answer to this batch may be a reply to. What came later is in another batch.
+    pub(crate) up_to: i64,
 }
 
 impl Batch {
-    /// The number of the newest row, or the highest there is where there are no rows: nothing is newer than that.
-    pub(crate) fn newest(&self) -> i64 {
-        self.rows.iter().map(|row| row.seq).max().unwrap_or(i64::MAX)
+    /// What was just taken.
+    pub(crate) fn new(prompt: Prompt, rows: Vec<Taken>) -> Self {
+        let up_to = rows.iter().map(|row| row.seq).max().unwrap_or(i64::MAX);
+        Self { prompts: vec![prompt], rows, corrected: false, failures: 0, up_to }
+    }
+
+    /// Nothing, besides what is in flight.
+    fn none(in_flight: &InFlight) -> Self {
+        let oldest = in_flight.0.iter().flat_map(|batch| &batch.rows).map(|row| row.seq).min();
+        let up_to = oldest.map_or(i64::MAX, |seq| seq - 1);
+        Self { prompts: Vec::new(), rows: Vec::new(), corrected: false, failures: 0, up_to }
     }
 
     fn is_within(&self, through: PromptId) -> bool {
         self.prompts.iter().all(|prompt| prompt.id <= through)
     }
 
-    fn join(&mut self, other: Self) {
+    fn join(mut self, other: Self) -> Self {
         self.prompts.extend(other.prompts);
         self.rows.extend(other.rows);
         self.corrected |= other.corrected;
         self.failures = self.failures.max(other.failures);
+        self.up_to = self.up_to.max(other.up_to);
+        self
     }
 }
 
@@ -62,12 +74,9 @@ impl InFlight {
 
     /// Takes out everything up to `through`, as one batch; an empty one for a turn that nobody asked for.
     pub(crate) fn end(&mut self, through: Option<PromptId>) -> Batch {
-        let mut ended = Batch::default();
-        let Some(through) = through else { return ended };
-        for batch in self.0.extract_if(.., |batch| batch.is_within(through)) {
-            ended.join(batch);
-        }
-        ended
+        let Some(through) = through else { return Batch::none(self) };
+        let ended = self.0.extract_if(.., |batch| batch.is_within(through)).reduce(Batch::join);
+        ended.unwrap_or_else(|| Batch::none(self))
     }
 }
 
@@ -78,18 +87,19 @@ mod tests {
     fn batch(prompt: u64, seq: i64) -> Batch {
         let prompt = Prompt { id: PromptId(prompt), text: String::new(), items: Vec::new() };
         let row = Taken { id: seq.to_string(), seq, trigger: true, address: None };
-        Batch { prompts: vec![prompt], rows: vec![row], ..Batch::default() }
+        Batch::new(prompt, vec![row])
     }
 
     #[test]
     fn a_result_ends_what_was_pushed_before_it_and_nothing_else() {
         let mut in_flight = InFlight::default();
         (1..=3).for_each(|n| in_flight.add(batch(n, 2 * i64::try_from(n).unwrap())));
-        assert!(in_flight.end(None).rows.is_empty());
+        let unasked = in_flight.end(None);
+        assert_eq!((unasked.rows.len(), unasked.up_to), (0, 1), "it replies to nothing that is in flight");
         assert_eq!(in_flight.len(), 3);
         let ended = in_flight.end(Some(PromptId(2)));
         assert_eq!(ended.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [2, 4]);
-        assert_eq!((ended.newest(), in_flight.len()), (4, 1));
+        assert_eq!((ended.up_to, in_flight.len()), (4, 1));
         assert!(in_flight.end(Some(PromptId(2))).rows.is_empty());
     }
 }

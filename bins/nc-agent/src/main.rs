@@ -18,28 +18,18 @@ mod options;
 mod parts;
 mod prompt;
 mod provider;
+mod run;
 mod usage;
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use nc_wire::mailbox::container::Mailbox;
-use nc_wire::start::StartObject;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::{Mode, umask};
-use tracing::{error, info};
+use tracing::error;
 
-use crate::agent::Agent;
-use crate::desk::Desk;
 use crate::failure::Failure;
-use crate::mail::Mail;
 use crate::options::Options;
-use crate::prompt::context;
-use crate::provider::{Echo, Provider};
-
-/// Where the start object names none.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 fn main() -> ExitCode {
     // Before any secret is read: what else runs in the sandbox has the same user, and could read this process.
@@ -52,7 +42,7 @@ fn main() -> ExitCode {
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_target(false).init();
     let ended = match hidden {
-        Ok(()) => serve(&options),
+        Ok(()) => run::serve(&options),
         Err(errno) => Err(Failure::Again(anyhow::Error::from(errno).context("hide this process from others"))),
     };
     match ended {
@@ -62,36 +52,4 @@ fn main() -> ExitCode {
             failure.status()
         }
     }
-}
-
-/// Reads what the host says, and works by it.
-fn serve(options: &Options) -> Result<(), Failure> {
-    let start = StartObject::read(io::stdin().lock()).map_err(Failure::look)?;
-    match start.provider.as_str() {
-        "echo" => {
-            let echo = Echo::new(start.model.as_deref().unwrap_or_default()).map_err(Failure::look)?;
-            work(options, start, echo)
-        }
-        other => Err(Failure::Look(anyhow::anyhow!("there is no provider {other:?}: allowed is echo"))),
-    }
-}
-
-fn work(options: &Options, start: StartObject, provider: impl Provider) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::again)?;
-    let mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
-    let idle_timeout = match start.limits.idle_timeout_ms {
-        0 => IDLE_TIMEOUT,
-        ms => Duration::from_millis(ms),
-    };
-    let context = context(&start.timezone);
-    info!("run {} of session {}, provider {}", start.run, start.session, start.provider);
-    runtime
-        .block_on(async {
-            let mail = Mail::new(&options.workspace, options.look_every);
-            let desk = Desk::new(mailbox, start.run, start.provider, context);
-            Agent::new(desk, provider, mail, idle_timeout)?.run().await
-        })
-        .map_err(Failure::Again)?;
-    info!("left in order");
-    Ok(())
 }

@@ -82,7 +82,9 @@ impl Outbound {
         let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
         connection.busy_handler(Some(wait_a_little)).map_err(&failed)?;
         connection.execute_batch(PRAGMAS).map_err(&failed)?;
-        connection.execute_batch(schema::OUTBOUND).map_err(&failed)?;
+        // In one transaction, so that the host never sees half of it, and writing nothing where all is there.
+        let tables = format!("BEGIN IMMEDIATE; {} COMMIT;", schema::OUTBOUND);
+        connection.execute_batch(&tables).map_err(&failed)?;
         Ok(Self { connection, dealt_with: DealtWith::default() })
     }
 
