@@ -4,7 +4,7 @@ use nc_config::Installation;
 use nc_store::{AckWord, AgentAck, OutboundLook, Spoken, Store, StoreError, TakenIn, Told, Usage};
 use nc_wire::mailbox::AckStatus;
 use nc_wire::rejected;
-use nc_wire::snapshot::{Ack, RowError, Snapshot, SnapshotError};
+use nc_wire::snapshot::{RowError, Snapshot, SnapshotError};
 use serde_json::Value;
 use tracing::{info, warn};
 
@@ -132,10 +132,11 @@ fn new_acks(
     let found = snapshot.acks(|id| live.done.contains(id))?;
     let (mut acks, mut unreadable) = (Vec::new(), Vec::new());
     let mut whole = true;
+    let word = |status| if with_ends { word(status) } else { before_the_end(status) };
     for ack in found.rows {
         match ack {
             Err(error) => unreadable.push(complain(live, error)),
-            Ok(ack) if is_news(live, &ack, with_ends) => {
+            Ok(ack) if is_news(live, &ack.message_id, word(ack.status)) => {
                 if acks.len() == BATCH {
                     whole = false;
                     break;
@@ -150,11 +151,16 @@ fn new_acks(
     Ok((acks, unreadable, whole && !has_more))
 }
 
-fn is_news(live: &Live, ack: &Ack, with_ends: bool) -> bool {
-    match ack.status {
-        AckStatus::Processing => !live.begun.contains(&ack.message_id),
-        AckStatus::Completed | AckStatus::Failed => with_ends,
+fn is_news(live: &Live, id: &str, word: AckWord) -> bool {
+    match word {
+        AckWord::Taken | AckWord::Ending => !live.begun.contains(id),
+        AckWord::Done | AckWord::Failed => true,
     }
+}
+
+/// What is known of something while not everything was seen that was written before its end.
+fn before_the_end(status: AckStatus) -> AckWord {
+    if status == AckStatus::Processing { AckWord::Taken } else { AckWord::Ending }
 }
 
 fn word(status: AckStatus) -> AckWord {
@@ -199,7 +205,7 @@ fn remember(live: &mut Live, look: OutboundLook, unreadable: Vec<String>) {
     }
     for ack in look.acks {
         match ack.word {
-            AckWord::Taken => live.begun.insert(ack.id),
+            AckWord::Taken | AckWord::Ending => live.begun.insert(ack.id),
             AckWord::Done | AckWord::Failed => live.done.insert(ack.id),
         };
     }

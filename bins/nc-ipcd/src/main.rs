@@ -63,10 +63,11 @@ async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
     desk.pass().map_err(patience::failure)?;
     daemon.ready();
     let mut patience = Patience::default();
+    let mut shown = String::new();
     loop {
         // A store that refuses is not asked before its time, whatever is due.
         let due = patience.until().or_else(|| desk.due());
-        daemon.status(format_args!("{desk}"));
+        show(&daemon, &desk, &mut shown);
         daemon.set_idle(desk.idle_after());
         let woken = tokio::select! {
             biased;
@@ -87,5 +88,14 @@ async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
             Ok(()) => patience.restored(),
             Err(error) => patience.lost(error)?,
         }
+    }
+}
+
+/// Shows how things stand, where that has changed.
+fn show(daemon: &Daemon, desk: &Desk, shown: &mut String) {
+    let now = desk.to_string();
+    if now != *shown {
+        daemon.status(format_args!("{now}"));
+        *shown = now;
     }
 }

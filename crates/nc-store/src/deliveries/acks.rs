@@ -25,6 +25,8 @@ pub struct AgentAck {
 pub enum AckWord {
     /// It has begun.
     Taken,
+    /// It had begun before it wrote what comes now, and its end comes in a later look.
+    Ending,
     /// It is done.
     Done,
     /// It gave up.
@@ -120,7 +122,7 @@ pub(super) fn end(
     at: Timestamp,
     taken: &mut TakenIn,
 ) -> Result<(), StoreError> {
-    for ack in look.acks.iter().filter(|ack| ack.word != AckWord::Taken) {
+    for ack in look.acks.iter().filter(|ack| matches!(ack.word, AckWord::Done | AckWord::Failed)) {
         match message_of(&ack.id, look.group) {
             Some(key) => end_message(tx, look, key, ack, at, taken)?,
             None => end_inbox(tx, look, &ack.id, at, taken)?,
