@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 const TIMES: usize = 500;
 
 fn main() {
-    for rows in [10, 110, 3000] {
+    for rows in [10, 85, 2500] {
         look(rows);
     }
     append();
