@@ -159,3 +159,81 @@ fn delivered(row: &InboxRow) -> Result<Delivered, String> {
         at: row.created_at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nc_model::{ChatId, Seq, SessionStatus, Timestamp};
+    use nc_store::ChatAddress;
+
+    fn session() -> Session {
+        let chat = ChatAddress { id: ChatId(1), channel: "terminal".to_owned(), platform_id: "ana".to_owned() };
+        Session {
+            id: "s".to_owned(),
+            group: GroupId(7),
+            status: SessionStatus::Active,
+            chat: Some(chat),
+            thread: None,
+            outbound_seen: 0,
+            inbound_boot_id: None,
+        }
+    }
+
+    fn piece(kind: InboxKind, content: &str) -> Piece {
+        let (id, content) = ("id".to_owned(), content.to_owned());
+        let (not_before, created_at) = (Some(Timestamp(9)), Timestamp(5));
+        let row = InboxRow { id, kind, content, trigger: true, on_wake: true, not_before, created_at };
+        inbox_piece(&row, &session())
+    }
+
+    #[test]
+    fn each_kind_of_inbox_row_becomes_what_the_wire_calls_it() {
+        let cases = [
+            (InboxKind::Task, InKind::Task, true, "terminal", "ana"),
+            (InboxKind::Prompt, InKind::Chat, true, "terminal", "ana"),
+            (InboxKind::System, InKind::System, false, "terminal", "ana"),
+            (InboxKind::Answer, InKind::System, false, "terminal", "ana"),
+            (InboxKind::Notice, InKind::Chat, true, "agent", "7"),
+            (InboxKind::Agent, InKind::Chat, true, "agent", "8"),
+        ];
+        for (kind, wire, trigger, channel, place) in cases {
+            let content = "{\"text\":\"x\",\"agentGroupId\":8}";
+            let Piece::Row(row) = piece(kind, content) else { panic!("{kind} is no row") };
+            assert_eq!((row.kind, row.trigger), (wire, trigger), "{kind}");
+            assert_eq!(
+                (row.channel_type.as_deref(), row.platform_id.as_deref()),
+                (Some(channel), Some(place)),
+                "{kind}"
+            );
+            assert_eq!((row.content.as_str(), row.on_wake, row.process_after), (content, true, Some(Timestamp(9))));
+        }
+    }
+
+    #[test]
+    fn a_report_of_a_delivery_is_read_or_refused_by_its_reason() {
+        let report = "{\"message_out_id\":\"m\",\"platform_message_id\":null,\"status\":\"failed\"}";
+        let Piece::Delivered(delivered) = piece(InboxKind::Delivery, report) else { panic!("not delivered") };
+        assert_eq!((delivered.message_out_id.as_str(), delivered.status), ("m", DeliveredStatus::Failed));
+        assert!(matches!(piece(InboxKind::Delivery, "{}"), Piece::Unreadable(_)));
+        let unknown = report.replace("failed", "lost");
+        assert!(matches!(piece(InboxKind::Delivery, &unknown), Piece::Unreadable(why) if why.contains("status")));
+    }
+
+    #[test]
+    fn only_the_id_of_a_message_names_one() {
+        let id = row_id(Seq(12), GroupId(3));
+        assert_eq!(message_of(&id), Some((Seq(12), GroupId(3))));
+        for other in ["0192f0c1-aaaa", "", "12", "a:b", "1:2:3"] {
+            assert_eq!(message_of(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_cut_between_characters() {
+        let fits = "é".repeat(MAX_TEXT_BYTES / 2);
+        assert_eq!(words(MessageKind::Message, &fits), fits);
+        let long = words(MessageKind::Message, &format!("x{fits}"));
+        assert!(long.len() <= MAX_TEXT_BYTES && long.ends_with(CUT));
+        assert!(words(MessageKind::Edit, "new").ends_with("new"));
+    }
+}

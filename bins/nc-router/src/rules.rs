@@ -168,3 +168,115 @@ fn stranger(message: &Unrouted, left: &Left) -> Stranger {
         reason: left.rule.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nc_model::{ChatId, GroupId, IgnoredMessagePolicy, MessageKind, Seq};
+
+    fn rules(settings: &[&str]) -> Rules {
+        let dir = tempfile::tempdir().unwrap();
+        let set = settings.iter().map(|s| (*s).to_owned()).collect();
+        let options = nc_config::Options { dir: Some(dir.path().to_owned()), set };
+        Rules::new(&nc_config::load(&options).unwrap().config)
+    }
+
+    fn message(text: &str) -> Unrouted {
+        Unrouted {
+            seq: Seq(1),
+            chat: ChatId(1),
+            channel: "slack:acme".to_owned(),
+            platform_id: "C1".to_owned(),
+            is_group: true,
+            policy: UnknownSenderPolicy::Strict,
+            kind: MessageKind::Message,
+            from_me: false,
+            is_bot: false,
+            is_mention: false,
+            text: Some(text.to_owned()),
+            sender_id: Some("slack:U1".to_owned()),
+            sender_name: None,
+        }
+    }
+
+    fn listener(group: i64) -> Listener {
+        Listener {
+            wiring: group,
+            group: GroupId(group),
+            group_name: "Family".to_owned(),
+            is_main: false,
+            session_mode: SessionMode::Shared,
+            engage_mode: EngageMode::Pattern,
+            engage_pattern: None,
+            sender_scope: SenderScope::All,
+            ignored_message_policy: IgnoredMessagePolicy::Drop,
+            priority: 0,
+        }
+    }
+
+    fn summary(decided: &Decided) -> String {
+        let taken: Vec<_> = decided.taken.iter().map(|t| format!("{} {} {}", t.group, t.decision, t.rule)).collect();
+        let left = format!("{} {}", decided.left.decision, decided.left.rule);
+        if taken.is_empty() { left } else { taken.join(", ") }
+    }
+
+    #[test]
+    fn the_first_listener_that_leaves_a_message_names_the_rule_where_nobody_takes_it() {
+        let by_mention = Listener { engage_mode: EngageMode::Mention, ..listener(2) };
+        let mut rules = rules(&[]);
+        let cases: [(&str, &[Listener], &str); 6] = [
+            ("hi", &[], "ignored no_wiring"),
+            ("hi", &[listener(1)], "ignored drop_policy"),
+            ("hi", &[listener(1), by_mention.clone()], "ignored drop_policy"),
+            ("hi", &[by_mention.clone(), listener(1)], "dropped engage_mode"),
+            ("@andy hi", &[by_mention, listener(1)], "1 work trigger"),
+            ("@andy hi", &[listener(1), listener(2)], "1 work trigger, 2 work trigger"),
+        ];
+        for (text, listeners, expected) in cases {
+            assert_eq!(summary(&rules.decide(&message(text), listeners)), expected);
+        }
+    }
+
+    #[test]
+    fn a_channel_may_have_another_trigger_than_the_name() {
+        let mut rules = rules(&["channels.terminal.trigger=^hey bot", "assistant_name=Zoe"]);
+        for (channel, text, expected) in [
+            ("terminal", "hey bot, hi", "1 work trigger"),
+            ("terminal", "@zoe hi", "ignored drop_policy"),
+            ("slack:acme", "@zoe hi", "1 work trigger"),
+        ] {
+            let message = Unrouted { channel: channel.to_owned(), ..message(text) };
+            assert_eq!(summary(&rules.decide(&message, &[listener(1)])), expected, "{channel} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_read_lets_nothing_in_and_is_told() {
+        let broken = Listener { engage_pattern: Some("(".to_owned()), ..listener(1) };
+        let decided = rules(&[]).decide(&message("anything"), &[broken]);
+        assert_eq!(summary(&decided), "dropped engage_pattern");
+        assert!(decided.notices[0].text.contains("not a regular expression"), "{:?}", decided.notices);
+        assert_eq!(decided.notices[0].cause, "wiring 1: engage_pattern (");
+    }
+
+    #[test]
+    fn who_called_and_was_turned_away_is_counted_and_who_only_spoke_is_not() {
+        let mut rules = rules(&[]);
+        let known = Listener { sender_scope: SenderScope::Known, ..listener(1) };
+        let direct = Unrouted { is_group: false, ..message("hi") };
+        let bot = Unrouted { is_bot: true, ..direct.clone() };
+        let mention = Unrouted { is_mention: true, ..message("hi") };
+        let cases = [
+            (message("hi"), vec![], false),
+            (direct, vec![], true),
+            (bot, vec![], false),
+            (mention, vec![], true),
+            (message("hi"), vec![listener(1)], false),
+            (message("hi"), vec![known.clone()], true),
+            (message("@andy hi"), vec![known, listener(2)], false),
+        ];
+        for (message, listeners, counted) in cases {
+            assert_eq!(rules.decide(&message, &listeners).stranger.is_some(), counted, "{message:?}");
+        }
+    }
+}

@@ -163,7 +163,9 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("routings: whether a message is closed", placing::CLOSED_MESSAGE),
     ("routings: runs to judge", judging::UNJUDGED),
     ("routings: undone work", judging::WORK),
+    ("routings: undone rows of the inbox", judging::INBOX),
     ("routings: what a run took", judging::TOOK),
+    ("routings: moved on", ROUTED),
 ];
 
 impl Store {

@@ -127,6 +127,8 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("sessions: find", FIND),
     ("sessions: one", ONE),
     ("sessions: destinations", DESTINATIONS),
+    ("sessions: with open work", WITH_WORK),
+    ("sessions: idle since", IDLE_SINCE),
     ("sessions: due message", DUE_MESSAGE),
     ("sessions: next message", NEXT_MESSAGE),
     ("sessions: due inbox row", DUE_INBOX),

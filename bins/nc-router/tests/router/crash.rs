@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use nc_model::{RoutingOutcome, RunOutcome};
-use nc_store::now;
+use nc_store::{Span, now};
 use nc_testkit::{PATIENCE, Signal, wait_until};
 
 use crate::house::{House, Router};
@@ -95,6 +95,7 @@ fn every_message_is_answered_once_however_often_the_router_is_killed() {
         assert_eq!(fate.agents.len(), 1, "message {seq}: {fate:?}");
         assert_eq!(fate.agents[0].outcome, Some(RoutingOutcome::Answered), "message {seq}: {fate:?}");
     }
+    assert_eq!(house.store.ledger_check(Span::ALL).expect("the ledger"), []);
     assert_eq!(answers.len(), MESSAGES);
     assert!(answers.values().all(|count| *count == 1), "{answers:?}");
 }

@@ -254,6 +254,9 @@ impl Router {
 
 impl Drop for Router {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("nc-router said:\n{}", self.said());
+        }
         // It may have ended: then there is nothing to kill and nothing to wait for.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use nc_config::{Doorbell, Installation, SessionDir};
@@ -15,6 +16,9 @@ use nc_testkit::PATIENCE;
 use nc_wire::content::Incoming;
 use nc_wire::mailbox::container::{AddressBook, Bounds, Mailbox, PendingRow};
 use nc_wire::mailbox::host::Inbound;
+
+/// What the agents of all sessions have acknowledged: it outlives their runs, as `outbound.db` does.
+static DONE: Mutex<Option<HashSet<(String, String)>>> = Mutex::new(None);
 
 /// A listener at the runner's socket.
 pub(crate) struct Runner {
@@ -38,7 +42,6 @@ pub(crate) struct Run {
     store: Store,
     stream: Option<UnixStream>,
     lock: Option<File>,
-    done: HashSet<String>,
     said: i64,
 }
 
@@ -139,7 +142,7 @@ impl Run {
             return None;
         }
         let (id, lock, installation) = (run.id, Some(lock), installation.clone());
-        let mut run = Self { id, session, dir, installation, store, stream, lock, done: HashSet::new(), said: 0 };
+        let mut run = Self { id, session, dir, installation, store, stream, lock, said: 0 };
         run.say(&format!("started {}", run.id.clone()));
         Some(run)
     }
@@ -154,7 +157,9 @@ impl Run {
     /// The ids that wait in the mailbox, the oldest first.
     pub(crate) fn pending(&self) -> Vec<String> {
         let pending = Inbound::open(&self.dir.inbound_db).and_then(|inbound| inbound.pending()).expect("the mailbox");
-        pending.into_iter().map(|row| row.id).filter(|id| !self.done.contains(id)).collect()
+        let done = DONE.lock().expect("the acknowledgements");
+        let is_done = |id: &String| done.as_ref().is_some_and(|d| d.contains(&(self.session.id.clone(), id.clone())));
+        pending.into_iter().map(|row| row.id).filter(|id| !is_done(id)).collect()
     }
 
     /// What an agent sees.
@@ -213,7 +218,9 @@ impl Run {
 
     fn look(&mut self, ids: &[String], word: AckWord, rows: Vec<Spoken>) {
         if word == AckWord::Done {
-            self.done.extend(ids.iter().cloned());
+            let mut done = DONE.lock().expect("the acknowledgements");
+            let done = done.get_or_insert_default();
+            done.extend(ids.iter().map(|id| (self.session.id.clone(), id.clone())));
         }
         let acks = ids.iter().map(|id| AgentAck { id: id.clone(), word }).collect();
         let (session, group, run) = (self.session.id.clone(), self.session.group, self.id.clone());

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 
 use nc_config::Doorbell;
 use nc_model::{Cause, RoutingOutcome, RunOutcome};
-use nc_testkit::{PATIENCE, wait_for, wait_until};
+use nc_testkit::{PATIENCE, wait_until};
 
 use crate::house::House;
 use crate::runner::{Asked, Run, Runner};
@@ -56,17 +56,15 @@ fn a_message_for_an_agent_that_runs_asks_for_no_second_run() {
 fn fail_to_the_end(house: &mut House, runner: &Runner, session: &str, fail: impl Fn(Asked)) -> u32 {
     let mut tries = 0;
     loop {
-        let asked = wait_for(PATIENCE, || {
-            house.let_time_pass(session);
-            let over = house.store.undone(session).expect("what is undone").work.is_empty();
-            runner.another().map(Some).or(over.then_some(None))
-        });
-        let Some(asked) = asked.expect("a run or an end") else { return tries };
+        let asked = runner.next();
         assert_eq!(asked.session, session);
         tries += 1;
         fail(asked);
-        let judged = || house.store.runs_to_judge().expect("a list").is_empty();
-        wait_until(PATIENCE, "it is judged", judged);
+        wait_until(PATIENCE, "it is judged", || house.store.runs_to_judge().expect("a list").is_empty());
+        if house.store.undone(session).expect("what is undone").work.is_empty() {
+            return tries;
+        }
+        house.let_time_pass(session);
     }
 }
 
@@ -78,6 +76,7 @@ fn an_agent_that_always_fails_is_tried_five_times_and_the_person_is_told_once() 
     let messages = [house.say(chat, "one"), house.say(chat, "two")];
     let session = house.session_of(messages[1]);
     wait_until(PATIENCE, "both are placed", || house.store.sessions_to_place().expect("a list").is_empty());
+    // The wish for the first run was there before the second message was.
     let tries = fail_to_the_end(&mut house, &runner, &session, |asked| asked.begin().end(RunOutcome::Failed));
     assert_eq!(tries, 5);
     for seq in messages {
@@ -87,7 +86,7 @@ fn an_agent_that_always_fails_is_tried_five_times_and_the_person_is_told_once() 
     let told = house.wait_read("test", chat);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("the agent failed, 5 times in a row"), "{told:?}");
-    house.let_time_pass(&session);
+    assert_eq!(house.store.ledger_check(nc_store::Span::ALL).expect("the ledger"), []);
     let third = house.say(chat, "three");
     let mut run = runner.next().begin();
     assert_eq!(run.texts(), ["three"]);
@@ -125,12 +124,9 @@ fn a_runner_that_refuses_is_asked_five_times_and_its_reason_is_told() {
     let session = house.session_of(seq);
     let attempts = |house: &House| house.store.undone(&session).expect("undone").work.first().map(|w| w.attempts);
     for n in 1..=5 {
-        let asked = wait_for(PATIENCE, || {
-            house.let_time_pass(&session);
-            runner.another()
-        });
-        asked.expect("a run is asked for").refuse("bubblewrap is missing");
+        runner.next().refuse("bubblewrap is missing");
         wait_until(PATIENCE, "it counts", || attempts(&house).is_none_or(|count| count == n));
+        house.let_time_pass(&session);
     }
     house.wait_outcome(seq, RoutingOutcome::Failed);
     let told = house.wait_read("test", chat);

@@ -143,7 +143,7 @@ pub(super) const WORK: &str = "SELECT r.id, r.run_id, r.placed_at, r.attempts, r
             AND d.session_id = r.session_id AND d.kind <> 'typing' ORDER BY d.created_at LIMIT 1) AS answer \
      FROM routings r JOIN messages m ON m.seq = r.message_seq \
      WHERE r.session_id = ?1 AND r.decision = 'work' AND r.outcome IS NULL ORDER BY r.message_seq";
-const INBOX: &str = concat!(
+pub(super) const INBOX: &str = concat!(
     "SELECT i.id, i.kind, i.placed_at, i.given_at, i.not_before, (SELECT count(*) FROM runs n WHERE n.session_id = i.session_id \
      AND n.started_at >= i.placed_at AND n.judged_at IS NOT NULL) AS runs FROM session_inbox i WHERE i.session_id = ?1 AND ",
     wakes!(),
