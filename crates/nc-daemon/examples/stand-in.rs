@@ -6,11 +6,13 @@
 //! ```text
 //! reads    <name>.fails    exit status to fail with at once (1, 75 or 78), when its bell has just rung again
 //!          <name>.idles    milliseconds after which it leaves when nobody rings
+//!          <name>.stays    serves its connection on when told to stop, while this is there
 //!          <name>.work     each pass takes the files of this directory, as rows of a store
 //! listens  <name>.sock     where no socket was passed to it
 //! writes   <name>.lock     its lock
 //!          <name>.starts   a line for each start: process id, and what it was started with
 //!          <name>.log      a line for each pass and each end: what woke it
+//!          all.log         the same of all stand-ins, with their names
 //!          <name>.taken    the names that it took out of <name>.work
 //! ```
 
@@ -47,11 +49,21 @@ impl Files {
         fs::read_to_string(self.path(property)).ok()?.trim().parse().ok()
     }
 
-    /// One write, so that two writers make two lines.
-    fn note(&self, property: &str, line: &str) -> io::Result<()> {
-        let mut file = File::options().create(true).append(true).open(self.path(property))?;
-        file.write_all(format!("{line}\n").as_bytes())
+    fn woke(&self, woken: Wakeup) -> io::Result<()> {
+        self.note("log", &format!("{woken:?}"))?;
+        let name = self.0.file_name().unwrap_or_default().to_string_lossy();
+        append(&self.0.with_file_name("all.log"), &format!("{name} {woken:?}"))
     }
+
+    fn note(&self, property: &str, line: &str) -> io::Result<()> {
+        append(&self.path(property), line)
+    }
+}
+
+/// One write, so that two writers make two lines.
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())
 }
 
 async fn serve(mut daemon: Daemon) -> Result<(), Failure> {
@@ -73,7 +85,7 @@ async fn serve(mut daemon: Daemon) -> Result<(), Failure> {
         let taken = take(&files)?;
         daemon.status(format_args!("took {taken}"));
         let woken = daemon.wait(None).await;
-        files.note("log", &format!("{woken:?}"))?;
+        files.woke(woken)?;
         match woken {
             Wakeup::Doorbell | Wakeup::Due | Wakeup::Reload => {}
             Wakeup::Idle | Wakeup::Stop => return Ok(()),
@@ -86,8 +98,13 @@ async fn inetd(mut daemon: Daemon, files: &Files, mut connection: tokio::net::Un
     connection.write_all(format!("started {}\n", std::process::id()).as_bytes()).await?;
     println!("a line on standard output");
     eprintln!("a line on standard error");
-    let woken = daemon.wait(None).await;
-    files.note("log", &format!("{woken:?}"))?;
+    loop {
+        let woken = daemon.wait(None).await;
+        files.woke(woken)?;
+        if !files.path("stays").exists() {
+            break;
+        }
+    }
     connection.write_all(b"ended\n").await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::up::Up;
 pub struct Toolkit {
     up: Option<Up>,
     place: TempDir,
+    programs: PathBuf,
     user: Option<u32>,
     keys: Vec<String>,
 }
@@ -33,7 +34,16 @@ impl Toolkit {
     /// Where the programs cannot be built or the directory cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        Self::make(None)
+        Self::make(programs(), None)
+    }
+
+    /// Makes an empty installation whose programs are those in `dir`, such as stand-ins.
+    ///
+    /// # Panics
+    /// Where the directory cannot be made.
+    #[must_use]
+    pub fn with_programs(dir: &Path) -> Self {
+        Self::make(dir, None)
     }
 
     /// Makes an empty installation that belongs to the user `uid` (and the group of that number), as whom everything is
@@ -44,12 +54,12 @@ impl Toolkit {
     #[must_use]
     pub fn as_user(uid: u32) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "only root starts programs as another user");
-        Self::make(Some(uid))
+        Self::make(public_programs(), Some(uid))
     }
 
-    fn make(user: Option<u32>) -> Self {
+    fn make(programs: &Path, user: Option<u32>) -> Self {
         let place = tempfile::Builder::new().prefix("nc-test.").tempdir().expect("a temporary directory");
-        let kit = Self { up: None, place, user, keys: Vec::new() };
+        let kit = Self { up: None, place, programs: programs.to_owned(), user, keys: Vec::new() };
         if user.is_some() {
             open_to_all(kit.place.path());
         }
@@ -117,8 +127,8 @@ impl Toolkit {
 
     /// The directory of the programs.
     #[must_use]
-    pub fn programs(&self) -> &'static Path {
-        if self.user.is_some() { public_programs() } else { programs() }
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Returns how to start a program of the toolkit in this installation: as its user, with an environment of its own,
