@@ -11,6 +11,7 @@ use nc_store::{NewGroup, Store};
 use self::behind::Behind;
 use crate::ending::Refusal;
 use crate::installed::Installed;
+use crate::user::UnixUser;
 use crate::{cli, group, talk};
 
 /// The folder of the main group.
@@ -32,9 +33,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     make_places(&installed)?;
     let mut store = installed.store()?;
     ensure_main(&installed, &mut store)?;
+    let plain = cli::Talk::default();
+    // Before anything is started: whoever cannot talk here is told at once.
+    talk::choose(&mut store, &UnixUser::current(), plain.group.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The main thread starts the child: the kernel takes the end of the starting thread for the end of the parent.
-    let plain = cli::Talk::default();
     runtime.block_on(async {
         if nc_daemon::hears(&installed.router_bell()) {
             return talk::with(&installed, store, &plain).await;

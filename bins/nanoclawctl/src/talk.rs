@@ -62,7 +62,7 @@ fn nothing_runs(installed: &Installed) -> anyhow::Error {
 }
 
 /// This user's chat: with everybody who listens to the terminal, or with one group alone.
-fn choose(store: &mut Store, user: &UnixUser, group: Option<&str>) -> anyhow::Result<ChatId> {
+pub(crate) fn choose(store: &mut Store, user: &UnixUser, group: Option<&str>) -> anyhow::Result<ChatId> {
     let own = NewChat { channel: TERMINAL, platform_id: &user.name, name: None, is_group: false };
     let Some(folder) = group else {
         let chat = store.ensure_chat(&own)?;

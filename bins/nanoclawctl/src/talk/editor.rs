@@ -63,7 +63,8 @@ impl Prompt {
             .auto_add_history(false)
             .max_history_size(HISTORY)?
             .history_ignore_dups(true)?
-            .color_mode(ColorMode::Enabled)
+            // What the prompt says goes the way of colours, and is there without them, too: `NO_COLOR` is heeded by us.
+            .color_mode(ColorMode::Forced)
             .build();
         let mut editor: Editor<Above, DefaultHistory> = Editor::with_config(config)?;
         editor.set_helper(Some(Above { indicator }));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use nc_daemon::{Failure, Signals};
+use nc_daemon::{Failure, Signal, Signals};
 use nc_model::Seq;
 
 use super::conversation::Conversation;
@@ -26,6 +26,9 @@ const LONGEST_NAME: usize = 20;
 pub(super) async fn run(mut talk: Conversation<'_>) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let mut desk = Desk::begin(&talk)?;
+    // One clock for the whole talk, so that a bell that never rests does not hold it.
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         talk.look(&mut desk).await?;
         desk.see_who_is_done(&talk)?;
@@ -39,8 +42,12 @@ pub(super) async fn run(mut talk: Conversation<'_>) -> anyhow::Result<ExitCode> 
                 Typed::Broken(why) => return Err(Refusal::no(format!("the terminal cannot be read: {why}"))),
             },
             () = talk.rung() => {}
-            () = tokio::time::sleep(TICK), if !desk.waiting.is_empty() => desk.tick(&talk)?,
-            _ = signals.next() => return Ok(ExitCode::from(Failure::FAILED)),
+            _ = tick.tick(), if !desk.waiting.is_empty() => desk.tick(&talk)?,
+            signal = signals.next() => return Ok(match signal {
+                // Where the terminal knows no line to edit, Ctrl-C comes so.
+                Signal::Interrupt => ExitCode::SUCCESS,
+                Signal::Stop | Signal::Reload => ExitCode::from(Failure::FAILED),
+            }),
         }
     }
 }

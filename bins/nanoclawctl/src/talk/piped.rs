@@ -74,6 +74,7 @@ async fn answer(
     seq: Seq,
     name: &str,
 ) -> anyhow::Result<Verdict> {
+    let mut still_there = tokio::time::interval(STILL_THERE);
     loop {
         // First the fate, then the look: what belongs to an end that was seen is shown before it is acted on.
         let fate = talk.fate(seq)?;
@@ -89,7 +90,7 @@ async fn answer(
         }
         tokio::select! {
             () = talk.rung() => {}
-            () = tokio::time::sleep(STILL_THERE) => if !talk.is_heard() {
+            _ = still_there.tick() => if !talk.is_heard() {
                 return Err(Refusal::again(format!(
                     "NanoClaw has stopped; {name} is kept, it is answered when NanoClaw runs again, and the reply is shown \
                      at the next `nanoclawctl talk`"
