@@ -1,6 +1,8 @@
 //! An installation with groups, as root's and as an ordinary user's, and what is tried in the sandboxes of it.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod session;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +73,7 @@ impl House {
     /// The probe, where the group `main` sees it.
     fn probe(&self) {
         let probe = nc_testkit::example("nc-testkit", "probe");
-        fs::copy(probe, self.group("main").join("probe")).expect("the probe is copied");
+        install(&probe, &self.group("main").join("probe"));
     }
 
     pub(crate) fn group(&self, folder: &str) -> PathBuf {
@@ -126,6 +128,13 @@ pub(crate) fn is_root() -> bool {
 /// Lets everybody read and enter.
 pub(crate) fn open_to_all(path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("the mode is changed");
+}
+
+/// Copies a program by another process: a descriptor of ours that writes it could live on in a child of another test, and
+/// nobody could start it meanwhile.
+pub(crate) fn install(from: &Path, to: &Path) {
+    let copied = Command::new("install").args(["-m", "755"]).args([from, to]).status();
+    assert!(copied.expect("install starts").success(), "{} is copied", from.display());
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
