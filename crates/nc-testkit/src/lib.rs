@@ -1,1 +1,25 @@
-//! Test code only: the harness that starts the real programs.
+//! Test code only: the harness that starts the real programs, and fakes at the network's edge.
+//!
+//! ```no_run
+//! let mut kit = nc_testkit::Toolkit::new();
+//! kit.ctl_ok(["group", "add", "Main", "--main"]);
+//! kit.up();
+//! assert!(kit.talk_once("hello").status.success());
+//! kit.kill("nc-router", nc_testkit::Signal::SIGKILL);
+//! assert_eq!(kit.stop(nc_testkit::Signal::SIGTERM), Some(0));
+//! ```
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod binaries;
+mod command;
+mod deadline;
+pub mod processes;
+mod toolkit;
+mod up;
+
+pub use binaries::{PROGRAMS, example, programs, public_programs};
+pub use command::finish;
+pub use deadline::{PATIENCE, wait_for, wait_until};
+pub use nix::sys::signal::Signal;
+pub use toolkit::Toolkit;
+pub use up::Up;
