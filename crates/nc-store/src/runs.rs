@@ -4,140 +4,15 @@
 //! *ended* until nc-ipcd has looked at `outbound.db` for the last time (`collected_at`), and only then the router judges
 //! it. At most one run of a session is live; the store holds that with a unique index.
 
-use nc_model::{Cause, FolderName, GroupId, RunOutcome, SessionStatus, Timestamp};
-use rusqlite::{OptionalExtension, Row, named_params};
+mod row;
+
+use nc_model::Timestamp;
+use rusqlite::{OptionalExtension, named_params};
 
 use crate::{Store, StoreError};
 
-/// What a runner must know to build the sandbox of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunPlan {
-    /// The session.
-    pub session: String,
-    /// Where the session stands.
-    pub status: SessionStatus,
-    /// The agent group that the session belongs to.
-    pub group: GroupId,
-    /// The group's folder.
-    pub folder: FolderName,
-    /// The group's name.
-    pub group_name: String,
-    /// Whether it is the main group.
-    pub is_main: bool,
-    /// The session's provider, else the group's.
-    pub provider: Option<String>,
-    /// The group's model.
-    pub model: Option<String>,
-    /// The group's `container_config`, JSON.
-    pub container_config: String,
-}
-
-/// A run that begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRun {
-    /// Its id, from [`new_id`](crate::new_id).
-    pub id: String,
-    /// Its session.
-    pub session: String,
-    /// Why it was asked for.
-    pub cause: Cause,
-    /// Whether answers go to the chat.
-    pub to_chat: bool,
-    /// The engine, e.g. `bubblewrap`.
-    pub runtime: String,
-    /// The runner's own instance: its unit, or its process id.
-    pub instance: String,
-    /// The boot that it lives in.
-    pub boot_id: String,
-    /// The runner's process id.
-    pub pid: i64,
-    /// When it begins.
-    pub started_at: Timestamp,
-}
-
-/// What became of the wish to begin a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// The row is written.
-    Started,
-    /// The session has a live run already: its id.
-    Live(String),
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunEnd {
-    /// When the last process was gone.
-    pub ended_at: Timestamp,
-    /// How.
-    pub outcome: RunOutcome,
-    /// The failure, in words; none where there is none.
-    pub error: Option<String>,
-    /// How the agent's process ended, in words.
-    pub exit_detail: String,
-    /// CPU time of everything in the sandbox, in milliseconds.
-    pub cpu_ms: Option<i64>,
-    /// The most memory that it used, in bytes.
-    pub peak_rss: Option<i64>,
-}
-
-/// What the model used, as the agent says: for display only.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// Tokens read.
-    pub input_tokens: Option<i64>,
-    /// Tokens written.
-    pub output_tokens: Option<i64>,
-    /// Price in US dollars.
-    pub cost_usd: Option<f64>,
-    /// Turns of the model.
-    pub turns: Option<i64>,
-    /// Milliseconds to the first token.
-    pub first_token_ms: Option<i64>,
-}
-
-/// A row of `runs`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Its id.
-    pub id: String,
-    /// Its session.
-    pub session: String,
-    /// The agent group of the session.
-    pub group: GroupId,
-    /// Why it was asked for.
-    pub cause: Cause,
-    /// Whether answers go to the chat.
-    pub to_chat: bool,
-    /// The engine.
-    pub runtime: Option<String>,
-    /// The runner's instance.
-    pub instance: Option<String>,
-    /// The boot that it lives in.
-    pub boot_id: Option<String>,
-    /// The runner's process id.
-    pub pid: Option<i64>,
-    /// What the engine calls the sandbox.
-    pub sandbox_id: Option<String>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it was asked to leave.
-    pub leave_at: Option<Timestamp>,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// When `outbound.db` was looked at for the last time.
-    pub collected_at: Option<Timestamp>,
-    /// How it ended.
-    pub outcome: Option<RunOutcome>,
-    /// The failure, in words.
-    pub error: Option<String>,
-    /// How the agent's process ended, in words.
-    pub exit_detail: Option<String>,
-    /// CPU time of everything in the sandbox, in milliseconds.
-    pub cpu_ms: Option<i64>,
-    /// The most memory that it used, in bytes.
-    pub peak_rss: Option<i64>,
-}
+pub use row::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
+use row::{plan, run};
 
 macro_rules! run_query {
     ($rest:literal) => {
@@ -150,8 +25,8 @@ macro_rules! run_query {
     };
 }
 
-const PLAN: &str = "SELECT s.id, s.status, g.id, g.folder, g.name, g.is_main, ifnull(s.provider, g.provider), g.model, \
-                    g.container_config FROM sessions s JOIN agent_groups g ON g.id = s.agent_group_id WHERE s.id = ?1";
+const PLAN: &str = "SELECT s.id AS session, s.status, g.id AS agent_group, g.folder, g.name, g.is_main, \
+                    ifnull(s.provider, g.provider) AS provider, g.model, g.container_config FROM sessions s JOIN agent_groups g ON g.id = s.agent_group_id WHERE s.id = ?1";
 const BEGIN: &str = "INSERT INTO runs (id, session_id, cause, to_chat, runtime, instance, boot_id, pid, started_at) VALUES \
                      (:id, :session, :cause, :to_chat, :runtime, :instance, :boot_id, :pid, :started_at)";
 const SANDBOX: &str = "UPDATE runs SET sandbox_id = ?2 WHERE id = ?1 AND ended_at IS NULL";
@@ -345,55 +220,4 @@ impl Store {
     fn runs(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Run>, StoreError> {
         Ok(self.conn().prepare_cached(sql)?.query_map(params, run)?.collect::<Result<_, _>>()?)
     }
-}
-
-fn plan(row: &Row<'_>) -> rusqlite::Result<RunPlan> {
-    Ok(RunPlan {
-        session: row.get(0)?,
-        status: word(row, 1)?,
-        group: GroupId(row.get(2)?),
-        folder: word(row, 3)?,
-        group_name: row.get(4)?,
-        is_main: row.get(5)?,
-        provider: row.get(6)?,
-        model: row.get(7)?,
-        container_config: row.get(8)?,
-    })
-}
-
-fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let outcome: Option<String> = row.get(14)?;
-    Ok(Run {
-        id: row.get(0)?,
-        session: row.get(1)?,
-        group: GroupId(row.get(2)?),
-        cause: word(row, 3)?,
-        to_chat: row.get(4)?,
-        runtime: row.get(5)?,
-        instance: row.get(6)?,
-        boot_id: row.get(7)?,
-        pid: row.get(8)?,
-        sandbox_id: row.get(9)?,
-        started_at: Timestamp(row.get(10)?),
-        leave_at: row.get::<_, Option<i64>>(11)?.map(Timestamp),
-        ended_at: row.get::<_, Option<i64>>(12)?.map(Timestamp),
-        collected_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
-        outcome: outcome.map(|_| word(row, 14)).transpose()?,
-        error: row.get(15)?,
-        exit_detail: row.get(16)?,
-        cpu_ms: row.get(17)?,
-        peak_rss: row.get(18)?,
-    })
-}
-
-/// Reads a column that holds a word of a closed set, or a folder's name.
-fn word<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error: T::Err| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
 }
