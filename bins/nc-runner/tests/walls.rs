@@ -237,6 +237,31 @@ fn the_first_process_keeps_its_descriptors_and_the_lock_to_itself() {
     }
 }
 
+#[test]
+fn what_the_router_puts_into_the_mailbox_is_read_while_the_agent_lives() {
+    for house in House::each() {
+        let script =
+            "echo ready; read -r x; cat /workspace/inbox/7/photo; head -c 15 /workspace/inbound.db; echo; echo end";
+        let mut command = house.inside(&["/bin/sh", "-c", script]);
+        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        read_until(&mut shell, "ready\n");
+        let sessions = house.kit.installation().data_dir().join("sessions").join(house.main.to_string());
+        let shells = fs::read_dir(&sessions).expect("sessions").flatten().map(|entry| entry.path());
+        let inbox = shells.map(|path| path.join("in/inbox")).find(|path| path.exists()).expect("the shell's inbox");
+        // As the router does it: as the installation's user, with a umask that leaves nothing to others.
+        let mut router = Command::new("/bin/sh");
+        router.args(["-c", "umask 077; mkdir $0/7; echo photo > $0/7/photo"]).arg(&inbox);
+        if let Some(uid) = house.kit.user() {
+            std::os::unix::process::CommandExt::uid(&mut router, uid);
+        }
+        assert!(router.status().expect("the router writes").success());
+        std::io::Write::write_all(shell.stdin.as_mut().expect("a pipe"), b"go\n").expect("it is told");
+        let said = read_until(&mut shell, "end\n");
+        assert_eq!(said, "photo\nSQLite format 3\nend\n", "in {} installation", house.whose);
+        shell.wait().expect("the shell ends");
+    }
+}
+
 /// Without the measures the same probe gets at what it is after: it would notice.
 #[test]
 fn the_probe_reaches_the_first_process_of_a_plain_bubblewrap() {

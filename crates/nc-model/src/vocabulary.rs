@@ -179,7 +179,7 @@ words! {
         Failed = "failed",
         /// The agent showed no sign of work for too long and was ended.
         Timeout = "timeout",
-        /// A signal that the runner did not send ended the agent.
+        /// A signal ended it: the kernel's, an operator's, or the runner's after it did not leave when it was asked to.
         Killed = "killed",
         /// The runner went away without a word.
         Lost = "lost",
