@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
-SCRIPTS = scripts/need scripts/cargo-deny scripts/check-man .ci/run
+SCRIPTS = scripts/need scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
 .PHONY: all build run test bench check install clean
 all: build
@@ -20,11 +20,7 @@ run: build
 
 test:
 	@scripts/need test </dev/null
-	@$(CARGO) build --locked --workspace
-	@rm -rf $(CARGO_TARGET_DIR)/skipped
-	@$(CARGO) test --locked --workspace --no-fail-fast; status=$$?; \
-	if [ -d $(CARGO_TARGET_DIR)/skipped ]; then echo 'Skipped on this machine:'; cat $(CARGO_TARGET_DIR)/skipped/* | sort -u; \
-	else echo 'Nothing was skipped.'; fi; exit $$status
+	@scripts/test
 
 bench: build
 	@$(CARGO) bench --locked -p nanoclaw-tests --bench house

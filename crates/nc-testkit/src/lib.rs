@@ -13,7 +13,9 @@
 mod binaries;
 mod command;
 mod deadline;
+pub mod messages_api;
 pub mod processes;
+mod skip;
 mod toolkit;
 mod up;
 
@@ -21,5 +23,6 @@ pub use binaries::{PROGRAMS, example, programs, public_programs};
 pub use command::finish;
 pub use deadline::{PATIENCE, wait_for, wait_until};
 pub use nix::sys::signal::Signal;
+pub use skip::skip;
 pub use toolkit::Toolkit;
 pub use up::Up;

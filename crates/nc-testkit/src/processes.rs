@@ -73,17 +73,23 @@ pub fn kill_all(ancestor: i32) {
     });
 }
 
+/// Every process that has `variable` (`NAME=VALUE`) in its environment.
+#[must_use]
+pub fn all_with(variable: &str) -> Vec<Process> {
+    let has = |process: &Process| {
+        let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|one| one == variable.as_bytes())
+    };
+    all().into_iter().filter(has).collect()
+}
+
 /// Kills every process that has `variable` (`NAME=VALUE`) in its environment and everything below it, and returns when
 /// all are gone.
 ///
 /// # Panics
 /// Where something is still there after a while.
 pub fn kill_all_with(variable: &str) {
-    let has = |process: &Process| {
-        let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|one| one == variable.as_bytes())
-    };
-    for process in all().iter().filter(|process| has(process)) {
+    for process in all_with(variable) {
         kill_all(process.pid);
     }
 }
