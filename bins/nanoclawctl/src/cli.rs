@@ -61,7 +61,7 @@ pub(crate) struct Talk {
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
     /// Send TEXT, print the reply and leave
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) once: Option<String>,
 }
 

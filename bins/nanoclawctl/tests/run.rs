@@ -1,5 +1,4 @@
 //! `nanoclawctl run` with the real programs: what it leaves behind, and what it says where it cannot start.
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

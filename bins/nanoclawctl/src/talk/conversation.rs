@@ -1,6 +1,6 @@
 //! One user's chat with its agents, as one terminal has it open.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use nc_channel::{Action, Capabilities, Channel, plan};
@@ -15,6 +15,10 @@ use crate::group::TERMINAL;
 use crate::installed::Installed;
 use crate::user::UnixUser;
 
+/// How much later than its own time a delivery may be seen, in milliseconds: a busy store waits 30 s at most, and as much
+/// again for a clock that was set.
+const LATE: i64 = 60_000;
+
 /// An open conversation.
 pub(super) struct Conversation<'a> {
     installed: &'a Installed,
@@ -22,8 +26,9 @@ pub(super) struct Conversation<'a> {
     chat: ChatId,
     user: UnixUser,
     bell: Bell,
-    opened: Timestamp,
-    shown: HashSet<String>,
+    /// What was made from then on is looked at again and again; what is older has ended.
+    since: Timestamp,
+    shown: HashMap<String, Timestamp>,
 }
 
 impl<'a> Conversation<'a> {
@@ -36,7 +41,7 @@ impl<'a> Conversation<'a> {
         // Who answers may be another user than root, and must be able to ring.
         installed.give(&path)?;
         let channel = Channel::new(TERMINAL, store, installed.router_bell()).only(chat);
-        Ok(Self { installed, channel, chat, user, bell, opened: now(), shown: HashSet::new() })
+        Ok(Self { installed, channel, chat, user, bell, since: now(), shown: HashMap::new() })
     }
 
     /// What the assistant is called.
@@ -99,11 +104,9 @@ impl<'a> Conversation<'a> {
 
     /// Whether a delivery of this chat is still to be shown, by this terminal or another.
     pub(super) fn is_open(&self, delivery: &str) -> anyhow::Result<bool> {
-        let found = self.channel.store().deliveries_of_chat(self.chat, self.opened)?;
+        let found = self.channel.store().deliveries_of_chat(self.chat, self.since)?;
         let status = found.into_iter().find(|(leased, _)| leased.delivery_id == delivery).map(|(_, status)| status);
-        let is_open =
-            matches!(status, Some(SendStatus::Queued | SendStatus::Leased | SendStatus::Sending | SendStatus::Retry));
-        Ok(is_open && !self.shown.contains(delivery))
+        Ok(status.is_some_and(is_open) && !self.shown.contains_key(delivery))
     }
 
     /// Held by the terminal that shows what is due in this chat: a part in hand without it is a dead terminal's.
@@ -125,19 +128,31 @@ impl<'a> Conversation<'a> {
     }
 
     fn show_others(&mut self, screen: &mut impl Screen) -> anyhow::Result<()> {
-        for (leased, status) in self.channel.store().deliveries_of_chat(self.chat, self.opened)? {
+        let made = self.channel.store().deliveries_of_chat(self.chat, self.since)?;
+        if let Some((newest, _)) = made.last()
+            && !made.iter().any(|(_, status)| is_open(*status))
+        {
+            self.since = self.since.max(newest.created_at.plus_ms(-LATE));
+        }
+        for (leased, status) in made {
             let elsewhere = matches!(status, SendStatus::Sending | SendStatus::Sent | SendStatus::Unknown);
-            if !elsewhere || self.shown.contains(&leased.delivery_id) {
+            if !elsewhere || self.shown.contains_key(&leased.delivery_id) {
                 continue;
             }
             let Some(text) = text_of(&leased) else { continue };
             let said = Said { leased: &leased, text: &text, again: false, elsewhere };
             if screen.show(said)? {
-                self.shown.insert(leased.delivery_id);
+                self.shown.insert(leased.delivery_id, leased.created_at);
             }
         }
+        self.shown.retain(|_, made| *made >= self.since);
         Ok(())
     }
+}
+
+/// Whether a part is still to be sent.
+fn is_open(status: SendStatus) -> bool {
+    matches!(status, SendStatus::Queued | SendStatus::Leased | SendStatus::Sending | SendStatus::Retry)
 }
 
 fn text_of(leased: &Leased) -> Option<String> {

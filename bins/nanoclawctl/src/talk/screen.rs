@@ -1,10 +1,10 @@
 //! A terminal as a platform: to print is to send.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 
 use nc_channel::{Action, Capabilities, Outcome, Part, Platform, Resolution};
-use nc_model::SendLevel;
+use nc_model::{SendLevel, Timestamp};
 use nc_store::Leased;
 
 /// Something for the person to read.
@@ -29,21 +29,24 @@ pub(super) trait Screen {
 /// A screen as the channel sends to it.
 pub(super) struct Terminal<'a, S> {
     pub(super) screen: &'a mut S,
-    /// What this terminal has shown.
-    pub(super) shown: &'a mut HashSet<String>,
+    /// What this terminal has shown, and when that was made.
+    pub(super) shown: &'a mut HashMap<String, Timestamp>,
     /// Why the screen cannot be used any more.
     pub(super) broken: Option<io::Error>,
 }
 
 impl<S: Screen> Terminal<'_, S> {
     fn show(&mut self, part: Part<'_>, again: bool) -> bool {
-        let id = &part.leased.delivery_id;
+        let (id, made) = (&part.leased.delivery_id, part.leased.created_at);
         let Action::Text { text } = part.action else { return true };
-        if self.shown.contains(id) {
+        if self.shown.contains_key(id) {
             return true;
         }
         match self.screen.show(Said { leased: part.leased, text, again, elsewhere: false }) {
-            Ok(_) => self.shown.insert(id.clone()),
+            Ok(_) => {
+                self.shown.insert(id.clone(), made);
+                true
+            }
             Err(error) => {
                 self.broken = Some(error);
                 false
