@@ -31,6 +31,13 @@ impl Process {
         Ok(Self::open(pid)?.filter(|_| field(pid, "PPid:").is_some_and(|f| f == parent.to_string())))
     }
 
+    /// Takes hold of process `pid`, which was made by `parent` as the first of a namespace: it stays that when `parent` is gone.
+    pub(crate) fn open_first(pid: i32, parent: i32) -> Result<Option<Self>, SandboxError> {
+        let is_first = || field(pid, "NSpid:").is_some_and(|f| f.split_whitespace().skip(1).last() == Some("1"));
+        let is_child = || field(pid, "PPid:").is_some_and(|f| f == parent.to_string());
+        Ok(Self::open(pid)?.filter(|_| is_child() || is_first()))
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         self.pid
     }

@@ -74,7 +74,7 @@ impl Sandbox {
         let pid = i32::try_from(child.id()).unwrap_or(0);
         let outer = Process::open(pid)?;
         let first = match status.first_process()? {
-            Some(first) => Process::open_child(first, pid)?,
+            Some(first) => Process::open_first(first, pid)?,
             None => return Err(gave_up(&mut child)?),
         };
         let id = first.as_ref().and_then(|first| lasting_name(first.pid())).map(|name| format!("bubblewrap:{name}"));
