@@ -101,7 +101,12 @@ impl Installed {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             Err(error) => return Err(error).with_context(failed),
         };
-        self.give_file(&file).and_then(|()| file.write_all(content.as_bytes())).with_context(failed)?;
+        let filled = self.give_file(&file).and_then(|()| file.write_all(content.as_bytes()));
+        if filled.is_err() {
+            // Half a file would be taken for a whole one the next time.
+            drop(fs::remove_file(path));
+        }
+        filled.with_context(failed)?;
         Ok(true)
     }
 
