@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
@@ -88,6 +89,9 @@ fn starts_everything_and_ends_it_runs_first_and_the_router_last() {
     let mut rest = String::new();
     connection.read_to_string(&mut rest).expect("it ends");
     assert_eq!(rest, "ended\n");
+    let left = fs::read_dir(house.kit.installation().run_dir()).expect("a directory").flatten();
+    let sockets: Vec<_> = left.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket())).collect();
+    assert!(sockets.is_empty(), "{sockets:?} stay behind");
 }
 
 #[test]

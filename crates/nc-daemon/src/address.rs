@@ -6,11 +6,12 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use tokio::net::{UnixListener, UnixStream};
+use tracing::debug;
 
 /// Bytes of a path that fit into a socket's address: `sun_path` without its zero byte, unix(7).
 const MAX_ADDRESS: usize = 107;
@@ -60,7 +61,7 @@ fn split(path: &Path) -> io::Result<(&Path, &std::ffi::OsStr)> {
 ///
 /// The new socket gets its name by renaming, so there is no moment without a socket and none with one that refuses.
 /// Whoever has the old one keeps hearing nothing. What is there and is no socket stays, and is an error.
-pub(crate) fn bind_replacing<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<S>) -> io::Result<S> {
+pub(crate) fn bind_replacing<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<S>) -> io::Result<(S, Placed)> {
     match fs::symlink_metadata(path) {
         Ok(there) if !there.file_type().is_socket() => {
             let why = "something that is not a socket is there: move it away";
@@ -79,7 +80,30 @@ pub(crate) fn bind_replacing<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Res
         remove_if_there(&fresh)?;
         return Err(error);
     }
-    Ok(socket)
+    Ok((socket, Placed { path: path.to_owned(), identity: identity(path)? }))
+}
+
+/// The file of a socket that we made, by which we know our own again. It goes with this value, unless a successor has
+/// put its own in this place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|there| there == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            debug!(path = ?self.path, %error, "a socket stays behind");
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let there = fs::symlink_metadata(path)?;
+    Ok((there.dev(), there.ino()))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -99,10 +123,29 @@ pub async fn connect(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(address.path()).await
 }
 
+/// A stream socket that listens. Its file goes with it.
+#[derive(Debug)]
+pub struct Door {
+    listener: UnixListener,
+    _placed: Placed,
+}
+
+impl Door {
+    /// The next connection. Nothing is lost when the future is dropped before.
+    ///
+    /// # Errors
+    /// As accept(2). The connection still waits then, where no descriptor was left for it.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        let (connection, _) = self.listener.accept().await?;
+        Ok(connection)
+    }
+}
+
 /// Listens at `path` (0600), which may be longer than a socket's address; a socket that is there is replaced.
 ///
 /// # Errors
 /// As bind(2), and `AlreadyExists` where something that is not a socket is there.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    bind_replacing(path, |address| UnixListener::bind(address))
+pub fn listen(path: &Path) -> io::Result<Door> {
+    let (listener, placed) = bind_replacing(path, |address| UnixListener::bind(address))?;
+    Ok(Door { listener, _placed: placed })
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use tokio::net::UnixDatagram;
 use tracing::{debug, warn};
 
-use crate::address::{Address, bind_replacing};
+use crate::address::{Address, Placed, bind_replacing};
 
 /// Datagrams taken at most in one go; more stay for the next look. A socket queues 10 (`net.unix.max_dgram_qlen`), but
 /// whoever rings without end must not keep the listener from its work.
@@ -32,14 +31,7 @@ pub struct BellError {
 #[derive(Debug)]
 pub struct Bell {
     socket: UnixDatagram,
-    made: Option<Made>,
-}
-
-/// The file that a bell made, by which it knows its own again.
-#[derive(Debug)]
-struct Made {
-    path: PathBuf,
-    identity: (u64, u64),
+    placed: Option<Placed>,
 }
 
 impl Bell {
@@ -51,9 +43,8 @@ impl Bell {
     /// [`BellError`] with the system's reason: no directory, no permission, or something there that is not a socket.
     pub fn bind(path: &Path) -> Result<Self, BellError> {
         let failed = |source| BellError { path: path.to_owned(), source };
-        let socket = bind_replacing(path, |address| UnixDatagram::bind(address)).map_err(failed)?;
-        let identity = identity(path).map_err(failed)?;
-        Ok(Self { socket, made: Some(Made { path: path.to_owned(), identity }) })
+        let (socket, placed) = bind_replacing(path, |address| UnixDatagram::bind(address)).map_err(failed)?;
+        Ok(Self { socket, placed: Some(placed) })
     }
 
     /// Takes over a datagram socket that somebody else made and keeps.
@@ -61,7 +52,7 @@ impl Bell {
         let socket = StdDatagram::from(socket);
         // A socket from outside may block, and the runtime refuses such a one.
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: UnixDatagram::from_std(socket)?, made: None })
+        Ok(Self { socket: UnixDatagram::from_std(socket)?, placed: None })
     }
 
     /// Returns when the bell has been rung since it was last drained, and drains it. Nothing is lost when the future is
@@ -91,7 +82,7 @@ impl Bell {
 
     /// Whether closing this bell takes the doorbell away, so that nobody can ring any more.
     pub(crate) fn is_own(&self) -> bool {
-        self.made.is_some()
+        self.placed.is_some()
     }
 }
 
@@ -99,23 +90,6 @@ impl AsFd for Bell {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-impl Drop for Bell {
-    fn drop(&mut self) {
-        // Only our own: a successor may have put its bell in this place.
-        if let Some(made) = &self.made
-            && identity(&made.path).is_ok_and(|there| there == made.identity)
-            && let Err(error) = fs::remove_file(&made.path)
-        {
-            debug!(path = ?made.path, %error, "the doorbell stays behind");
-        }
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let there = fs::symlink_metadata(path)?;
-    Ok((there.dev(), there.ino()))
 }
 
 /// Rings the doorbell at `path`, without waiting and without an answer.

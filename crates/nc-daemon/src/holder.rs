@@ -19,18 +19,40 @@ use nix::unistd::Pid;
 use tokio::net::UnixDatagram;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use crate::address::bind_replacing;
+use crate::address::{Placed, bind_replacing};
 use crate::{inherited, supervisor};
 
 /// Longest notification that is read; `sd_notify(3)` knows no limit, ours are one short line.
 const MAX_NOTIFICATION: usize = 4096;
 
-/// Makes a doorbell at `path` (0600, replacing an old socket) that is held for a program and passed to it.
-///
-/// # Errors
-/// As bind(2), and `AlreadyExists` where something that is not a socket is there.
-pub fn hold_bell(path: &Path) -> io::Result<OwnedFd> {
-    bind_replacing(path, |address| StdDatagram::bind(address)).map(OwnedFd::from)
+/// A doorbell that is held for a program, which may come and go. Its file goes with this value.
+#[derive(Debug)]
+pub struct HeldBell {
+    socket: OwnedFd,
+    _placed: Placed,
+}
+
+impl HeldBell {
+    /// Makes a doorbell at `path` (0600, replacing an old socket).
+    ///
+    /// # Errors
+    /// As bind(2), and `AlreadyExists` where something that is not a socket is there.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let (socket, placed) = bind_replacing(path, |address| StdDatagram::bind(address))?;
+        Ok(Self { socket: socket.into(), _placed: placed })
+    }
+
+    /// Passes the bell to what `command` starts, as a socket unit would. To be used with [`supervise`]: `LISTEN_PID` is
+    /// not set, since the child's process id is not known before it is there.
+    ///
+    /// # Errors
+    /// Where no descriptor is left, or another one was mapped to the same number.
+    pub fn pass(&self, command: &mut Command) -> io::Result<()> {
+        let mapping = FdMapping { parent_fd: self.socket.try_clone()?, child_fd: inherited::FIRST };
+        command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
+        command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "bell");
+        Ok(())
+    }
 }
 
 /// Makes what `command` starts a child that ends with us, in a process group of its own, so that an interrupt at the
@@ -48,23 +70,12 @@ pub fn end_with_parent() -> bool {
     !matches!(supervisor::Supervisor::attach(), supervisor::Supervisor::Gone)
 }
 
-/// Passes `bell` to what `command` starts, as a socket unit would. To be used with [`supervise`]: `LISTEN_PID` is not
-/// set, since the child's process id is not known before it is there.
-///
-/// # Errors
-/// Where another descriptor was mapped to the same number.
-pub fn pass_bell(command: &mut Command, bell: &OwnedFd) -> io::Result<()> {
-    let mapping = FdMapping { parent_fd: bell.try_clone()?, child_fd: inherited::FIRST };
-    command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
-    command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "bell");
-    Ok(())
-}
-
-/// Where one program says that it is ready.
+/// Where one program says that it is ready. The socket's file goes with this value.
 #[derive(Debug)]
 pub struct Readiness {
     socket: UnixDatagram,
     path: PathBuf,
+    _placed: Placed,
 }
 
 impl Readiness {
@@ -73,8 +84,8 @@ impl Readiness {
     /// # Errors
     /// As bind(2), and `AlreadyExists` where something that is not a socket is there.
     pub fn listen(path: &Path) -> io::Result<Self> {
-        let socket = bind_replacing(path, |address| UnixDatagram::bind(address))?;
-        Ok(Self { socket, path: path.to_owned() })
+        let (socket, placed) = bind_replacing(path, |address| UnixDatagram::bind(address))?;
+        Ok(Self { socket, path: path.to_owned(), _placed: placed })
     }
 
     /// Tells what `command` starts where to say it, and forgets what an earlier one has said.

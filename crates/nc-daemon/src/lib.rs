@@ -51,7 +51,7 @@ mod signals;
 mod supervisor;
 mod watchdog;
 
-pub use address::{connect, listen};
+pub use address::{Door, connect, listen};
 pub use arguments::arguments;
 pub use bell::{Bell, BellError, hears, ring, ring_all};
 pub use daemon::{Daemon, Wakeup};

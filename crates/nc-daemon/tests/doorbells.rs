@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener as StdListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -200,8 +200,13 @@ fn streams_connect_and_listen_below_a_path_of_any_length() {
         let door = nc_daemon::listen(&path).expect("it listens");
         nc_daemon::connect(&path).await.expect("it connects");
         door.accept().await.expect("it accepts");
+        let second = nc_daemon::listen(&path).expect("a second one takes its place");
         drop(door);
-        let refused = nc_daemon::connect(&path).await.expect_err("nobody listens any more");
+        nc_daemon::connect(&path).await.expect("it connects");
+        drop(second);
+        assert!(!path.exists());
+        drop(StdListener::bind(place.path("left")).expect("a socket is bound"));
+        let refused = nc_daemon::connect(&place.path("left")).await.expect_err("nobody listens any more");
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     });
 }

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
+use nc_daemon::holder::HeldBell;
 use nix::sys::signal::Signal;
 use nix::unistd::getpid;
 use support::{Place, Running, wait_until};
@@ -48,10 +49,10 @@ fn does_nothing_where_its_supervisor_is_gone_already() {
 #[test]
 fn takes_the_bell_of_a_supervisor_that_cannot_know_its_process_id() {
     let place = Place::new();
-    let bell = place.bell();
+    let bell = HeldBell::bind(&place.path("sock")).expect("a bell is bound");
     let mut command = place.command();
     nc_daemon::holder::supervise(&mut command);
-    nc_daemon::holder::pass_bell(&mut command, &OwnedFd::from(bell)).expect("a bell is passed");
+    bell.pass(&mut command).expect("a bell is passed");
     let running = Running::start(command);
     place.heard_until("STATUS=took 0");
     nc_daemon::ring(&place.path("sock"));
@@ -66,11 +67,11 @@ fn never_idles_under_a_supervisor_or_with_a_bell_of_its_own() {
     for supervised in [true, false] {
         let place = Place::new();
         place.set("idles", "1");
+        let bell = HeldBell::bind(&place.path("other.sock")).expect("a bell is bound");
         let mut command = place.command();
         if supervised {
             nc_daemon::holder::supervise(&mut command);
-            let bell = OwnedFd::from(place.bell());
-            nc_daemon::holder::pass_bell(&mut command, &bell).expect("a bell is passed");
+            bell.pass(&mut command).expect("a bell is passed");
         }
         // A beat shows that more time has passed than it might idle.
         command.env("WATCHDOG_USEC", "40000");

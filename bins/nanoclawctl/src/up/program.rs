@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use nc_config::{Doorbell, Installation};
 use nc_daemon::Failure;
-use nc_daemon::holder::{self, Children, Ended, Readiness};
+use nc_daemon::holder::{Children, Ended, HeldBell, Readiness};
 
 use super::restarts::Restarts;
 use super::surroundings::Surroundings;
@@ -16,7 +16,7 @@ use super::surroundings::Surroundings;
 #[derive(Debug)]
 pub(super) struct Program {
     name: &'static str,
-    bell: OwnedFd,
+    bell: HeldBell,
     readiness: Readiness,
     restarts: Restarts,
     state: State,
@@ -34,7 +34,7 @@ impl Program {
     /// Makes the program's sockets; it waits to be started at once.
     pub(super) fn new(name: &'static str, bell: Doorbell<'_>, installation: &Installation) -> Result<Self, Failure> {
         let held = |path: PathBuf| {
-            let bell = holder::hold_bell(&path);
+            let bell = HeldBell::bind(&path);
             bell.with_context(|| format!("bind the doorbell {}", path.display())).map_err(Failure::config)
         };
         let notify = installation.run_dir().join(format!("{name}.notify"));
@@ -86,7 +86,7 @@ impl Program {
     /// A program that is not there is for a person to see to; where the system has no room for one it is tried later.
     pub(super) fn start(&mut self, children: &mut Children, around: &Surroundings) -> Result<OwnedFd, Failure> {
         let (mut command, said) = around.command(self.name)?;
-        holder::pass_bell(&mut command, &self.bell)?;
+        self.bell.pass(&mut command)?;
         self.readiness.expect(&mut command);
         match children.spawn(&mut command) {
             Ok(pid) => {

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nc_daemon::Failure;
 use nc_daemon::holder::Children;
-use tokio::net::{UnixListener, UnixStream};
+use nc_daemon::{Door, Failure};
+use tokio::net::UnixStream;
 
 use super::output::{Level, Voice};
 use super::surroundings::Surroundings;
@@ -26,7 +26,7 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// The door at which runs are asked for, and those that live.
 #[derive(Debug)]
 pub(super) struct Runs {
-    door: Option<UnixListener>,
+    door: Option<Door>,
     alive: BTreeSet<i32>,
     limit: usize,
 }
@@ -62,7 +62,7 @@ impl Runs {
         let Some(door) = &self.door else { return std::future::pending().await };
         loop {
             match door.accept().await {
-                Ok((connection, _)) => return connection,
+                Ok(connection) => return connection,
                 Err(error) => {
                     voice.say(Level::Warn, &format!("cannot take a connection for a run: {error}; again in 1 s"));
                 }
