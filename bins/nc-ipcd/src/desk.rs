@@ -7,11 +7,12 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use nc_config::Installation;
-use nc_daemon::Failure;
+use nc_config::{Doorbell, Installation};
+use nc_daemon::{Daemon, Failure, Lock, LockError};
 use nc_store::{Run, Store, StoreError, now};
 use nc_wire::snapshot::Look;
 use nc_wire::watch::LiveWatch;
+use nix::time::{ClockId, clock_gettime};
 use tracing::{info, warn};
 
 use crate::bells::{ring_after, ring_router};
@@ -29,6 +30,9 @@ const BETWEEN_BATCHES: Duration = Duration::from_millis(2);
 /// How long the program stays without a session at work. DESIGN.md: a unit behind a socket lingers 30 s.
 const LINGER: Duration = Duration::from_secs(30);
 
+/// How long a predecessor may take to end.
+const HANDOVER: Duration = Duration::from_secs(2);
+
 /// How long the last pass may take: what is left then is taken in at the next start.
 const LAST_PASS: Duration = Duration::from_secs(5);
 const LAST_PAUSE: Duration = Duration::from_millis(5);
@@ -36,6 +40,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(5);
 /// Everything that the program works with.
 #[derive(Debug)]
 pub(crate) struct Desk {
+    _lock: Lock,
     store: Store,
     installation: Installation,
     watch: LiveWatch<String>,
@@ -44,21 +49,46 @@ pub(crate) struct Desk {
     runs_changed: bool,
     taken: u64,
     refused: u64,
+    shown: String,
 }
 
 impl Desk {
-    /// Opens the store and begins to watch.
-    pub(crate) fn open(installation: Installation) -> Result<Self, Failure> {
+    /// Takes the installation's lock and its bell, opens the store and begins to watch.
+    pub(crate) fn open(installation: Installation, daemon: &mut Daemon) -> Result<Self, Failure> {
+        let lock = nc_daemon::lock_within(&installation.lock_file("ipcd"), HANDOVER).map_err(|error| match error {
+            LockError::Held { .. } => Failure::again(error),
+            LockError::Io { .. } => Failure::config(error),
+        })?;
+        daemon.bell(&installation.doorbell(Doorbell::Ipcd)).map_err(Failure::config)?;
         let store = Store::open(&installation.store_file()).map_err(patience::failure)?;
         let watch = LiveWatch::new().context("watch for changes (fs.inotify.max_user_instances may be too low)")?;
         let readiness = Readiness::of(watch.as_fd()).context("watch for changes")?;
-        let sessions = BTreeMap::new();
-        Ok(Self { store, installation, watch, readiness, sessions, runs_changed: true, taken: 0, refused: 0 })
+        Ok(Self {
+            _lock: lock,
+            store,
+            installation,
+            watch,
+            readiness,
+            sessions: BTreeMap::new(),
+            runs_changed: true,
+            taken: 0,
+            refused: 0,
+            shown: String::new(),
+        })
     }
 
     /// Some run may have begun or ended.
     pub(crate) fn runs_changed(&mut self) {
         self.runs_changed = true;
+    }
+
+    /// Shows how things stand, where that has changed.
+    pub(crate) fn show(&mut self, daemon: &Daemon) {
+        let now = self.to_string();
+        if now != self.shown {
+            daemon.status(format_args!("{now}"));
+            self.shown = now;
+        }
     }
 
     /// Waits until an agent has written something. Nothing is lost when the future is dropped.
@@ -184,7 +214,7 @@ impl Desk {
     /// Looks at one session and takes in what is new.
     fn look(&mut self, session: &str) -> Result<(), StoreError> {
         let Some(live) = self.sessions.get_mut(session) else { return Ok(()) };
-        let started = Instant::now();
+        let began = processor_time();
         live.begin_look();
         if !self.watch.contains(&live.session.id) {
             watch_changes(&mut self.watch, live);
@@ -194,7 +224,7 @@ impl Desk {
             if looked.is_err() {
                 live.look_at(Instant::now());
             }
-            live.end_look(started);
+            live.end_look(processor_time().saturating_sub(began));
         }
         looked
     }
@@ -294,4 +324,9 @@ fn watch_changes(watch: &mut LiveWatch<String>, live: &mut Live) {
             }
         }
     }
+}
+
+/// How long this thread has used the processor; waiting for a disk or a lock does not count.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

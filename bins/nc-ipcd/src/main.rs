@@ -22,18 +22,14 @@ mod requests;
 mod troubles;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use nc_config::Options;
-use nc_daemon::{Daemon, Failure, LockError, Wakeup};
+use nc_daemon::{Daemon, Failure, Wakeup};
 use tracing::warn;
 
 use crate::desk::Desk;
 use crate::patience::Patience;
-
-/// How long a predecessor may take to end.
-const HANDOVER: Duration = Duration::from_secs(2);
 
 /// Takes what agents say out of their mailboxes
 #[derive(Debug, Parser)]
@@ -53,22 +49,15 @@ fn main() -> ExitCode {
 async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
     let loaded = nc_config::load(&options).map_err(Failure::config)?;
     daemon.log_level(loaded.config.log_level.as_str());
-    let lock = nc_daemon::lock_within(&loaded.installation.lock_file("ipcd"), HANDOVER);
-    let _lock = lock.map_err(|error| match error {
-        LockError::Held { .. } => Failure::again(error),
-        LockError::Io { .. } => Failure::config(error),
-    })?;
-    daemon.bell(&loaded.installation.doorbell(nc_config::Doorbell::Ipcd)).map_err(Failure::config)?;
-    let mut desk = Desk::open(loaded.installation)?;
+    let mut desk = Desk::open(loaded.installation, &mut daemon)?;
     desk.pass().map_err(patience::failure)?;
     daemon.ready();
     let mut patience = Patience::default();
-    let mut shown = String::new();
     loop {
+        desk.show(&daemon);
+        daemon.set_idle(desk.idle_after());
         // A store that refuses is not asked before its time, whatever is due.
         let due = patience.until().or_else(|| desk.due());
-        show(&daemon, &desk, &mut shown);
-        daemon.set_idle(desk.idle_after());
         let woken = tokio::select! {
             biased;
             wakeup = daemon.wait(due) => Some(wakeup),
@@ -88,14 +77,5 @@ async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
             Ok(()) => patience.restored(),
             Err(error) => patience.lost(error)?,
         }
-    }
-}
-
-/// Shows how things stand, where that has changed.
-fn show(daemon: &Daemon, desk: &Desk, shown: &mut String) {
-    let now = desk.to_string();
-    if now != *shown {
-        daemon.status(format_args!("{now}"));
-        *shown = now;
     }
 }

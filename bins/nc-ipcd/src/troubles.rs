@@ -26,15 +26,16 @@ pub(crate) fn unreadable(
     error: &SnapshotError,
 ) -> Result<(), StoreError> {
     let why = with_causes(error);
-    live.unfinished = true;
     if error.verdict() == Verdict::Keep {
         if live.complains(&why) {
             warn!(session = %live.session.id, group = %live.plan.folder, "an agent's file cannot be read now, and is looked at again: {why}");
         }
+        live.unfinished = true;
         live.look_at(Instant::now() + AGAIN);
         return Ok(());
     }
     if live.file == AgentFile::SetAside && live.is_live() && is_young(live) {
+        live.unfinished = false;
         live.look_at(Instant::now() + AGAIN);
         return Ok(());
     }
