@@ -35,12 +35,17 @@ impl Inherited {
         for socket in passed(supervised) {
             match getsockopt(&socket, sockopt::SockType) {
                 Ok(SockType::Datagram) if all.bell.is_none() => all.bell = Some(socket),
-                Ok(SockType::Stream) if all.connection.is_none() => all.connection = Some(socket),
+                Ok(SockType::Stream) if all.connection.is_none() && !listens(&socket) => all.connection = Some(socket),
                 _ => warn!("was given a socket that it has no use for; closed"),
             }
         }
         all
     }
+}
+
+/// A socket that listens is no connection: the unit lacks `Accept=yes`.
+fn listens(socket: &OwnedFd) -> bool {
+    getsockopt(socket, sockopt::AcceptConn) == Ok(true)
 }
 
 fn passed(supervised: bool) -> Vec<OwnedFd> {

@@ -103,6 +103,6 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 fn written_pid(path: &Path) -> Option<i32> {
     let mut text = String::new();
     // A number and a newline; whatever else is there is not ours.
-    open(path).ok()?.take(16).read_to_string(&mut text).ok()?;
+    File::open(path).ok()?.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }

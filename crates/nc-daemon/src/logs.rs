@@ -29,7 +29,9 @@ pub(crate) fn begin(name: &str) -> Level {
     let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
     let journal = stderr_is_the_journal().then(tracing_journald::layer).and_then(Result::ok);
     let lines = match journal {
-        Some(journal) => journal.with_syslog_identifier(name.to_owned()).boxed(),
+        Some(journal) => {
+            journal.with_syslog_identifier(name.to_owned()).with_field_prefix(Some("NC".to_owned())).boxed()
+        }
         None => fmt::layer().with_writer(|| Lines(io::stderr())).with_target(false).with_ansi(false).boxed(),
     };
     // Two in one process happens in tests only; the first one stays.
@@ -43,7 +45,9 @@ fn stderr_is_the_journal() -> bool {
     std::fs::metadata("/proc/self/fd/2").is_ok_and(|there| stream == format!("{}:{}", there.dev(), there.ino()))
 }
 
-/// One event, one line: a newline inside would be somebody else's line in the eyes of a reader.
+/// One event, one line: a newline inside would be somebody else's line in the eyes of a reader. It never fails, since
+/// whoever logs would complain on the same standard error, and panic there: a reader that is gone must not keep a
+/// program from an orderly end.
 struct Lines<W>(W);
 
 impl<W: Write> Write for Lines<W> {
@@ -54,7 +58,7 @@ impl<W: Write> Write for Lines<W> {
             if byte == b'\n' { line.extend_from_slice(b"\\n") } else { line.push(byte) }
         }
         line.push(b'\n');
-        self.0.write_all(&line)?;
+        self.0.write_all(&line).ok();
         Ok(event.len())
     }
 

@@ -14,7 +14,7 @@ use crate::{Failure, Signals, logs, notify};
 
 /// Runs `serve` as the daemon `name` and returns its exit status.
 ///
-/// Before `serve` is called: no descriptor for children, umask 077, logs, the supervisor's death signal, inherited sockets, their bell drained
+/// Before `serve` is called: no descriptor for children, umask 077 (under systemd the unit's `UMask=` stands), logs, the supervisor's death signal, inherited sockets, their bell drained
 /// (before any configuration is read), signals. After a failure it is logged once with its chain, the bell is drained
 /// again (an unread ring would have a socket unit start us at once, whatever `RestartPreventExitStatus=` says), and the
 /// status is [`Failure::status`]. After `Ok` nothing is read: a ring that came after the last wait starts us again.
@@ -23,7 +23,9 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     close_on_exec();
-    umask(Mode::from_bits_truncate(0o077));
+    if !started_by_systemd() {
+        umask(Mode::from_bits_truncate(0o077));
+    }
     let level = logs::begin(name);
     let supervised = match Supervisor::attach() {
         Supervisor::None => false,
@@ -37,7 +39,7 @@ where
         Ok(runtime) => runtime,
         Err(cause) => return end(&Failure::again(anyhow::Error::new(cause).context("start the runtime")), None),
     };
-    runtime.block_on(async {
+    let status = runtime.block_on(async {
         let (daemon, bell) = match prepare(level, supervised) {
             Ok(prepared) => prepared,
             Err(failure) => return end(&failure, None),
@@ -49,7 +51,15 @@ where
             }
             Err(failure) => end(&failure, bell.as_deref()),
         }
-    })
+    });
+    // A blocking call that still runs must not keep the program: nobody is left to take its result.
+    runtime.shutdown_background();
+    status
+}
+
+/// systemd.exec(5): the process id of a unit's own process, unlike `INVOCATION_ID`, which shells inherit.
+fn started_by_systemd() -> bool {
+    std::env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
 }
 
 fn prepare(level: logs::Level, supervised: bool) -> Result<(Daemon, Option<Arc<Bell>>), Failure> {

@@ -107,6 +107,42 @@ fn a_failure_says_why_once_drains_the_bell_and_has_its_status() {
 }
 
 #[test]
+fn files_are_its_own_unless_the_unit_says_otherwise() {
+    let mode = |place: &Place| {
+        let starts = std::fs::metadata(place.path("starts")).expect("it was started");
+        std::os::unix::fs::PermissionsExt::mode(&starts.permissions()) & 0o777
+    };
+    let (by_hand, by_unit) = (Place::new(), Place::new());
+    let _running = [Running::start(by_hand.command()), Running::start(by_unit.activated(Vec::new()))];
+    by_hand.heard_until("READY=1");
+    by_unit.heard_until("READY=1");
+    assert_eq!((mode(&by_hand), mode(&by_unit)), (0o600, 0o660));
+}
+
+#[test]
+fn a_closed_standard_error_changes_no_exit_status() {
+    let place = Place::new();
+    place.set("fails", "75");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = place.command();
+    command.stderr(writer);
+    assert_eq!(Running::start(command).status().code(), Some(75));
+}
+
+#[test]
+fn a_socket_that_listens_is_not_taken_for_a_connection() {
+    let place = Place::new();
+    let door = std::os::unix::net::UnixListener::bind(place.path("door")).expect("a door is bound");
+    let running = Running::start(place.activated(vec![door.into()]));
+    place.heard_until("READY=1");
+    running.send(Signal::SIGTERM);
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(said.contains("WARN was given a socket that it has no use for; closed"), "{said}");
+}
+
+#[test]
 fn gives_its_sign_of_life_while_it_waits() {
     let place = Place::new();
     let mut command = place.command();

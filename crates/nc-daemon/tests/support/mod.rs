@@ -95,7 +95,7 @@ impl Place {
     /// How systemd starts it with `sockets`: `LISTEN_PID` is the process id of the program itself.
     pub(crate) fn activated(&self, sockets: Vec<OwnedFd>) -> Command {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", r#"LISTEN_PID=$$ exec "$0""#]).arg(stand_in());
+        command.args(["-c", r#"umask 007; LISTEN_PID=$$ SYSTEMD_EXEC_PID=$$ exec "$0""#]).arg(stand_in());
         command.env_clear().env("NANOCLAW_DIR", self.dir.path()).env("NOTIFY_SOCKET", self.dir.path().join("notify"));
         command.env("LISTEN_FDS", sockets.len().to_string());
         pass(&mut command, sockets);
@@ -125,6 +125,12 @@ impl Running {
 
     pub(crate) fn send(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("the program is there");
+    }
+
+    /// Its end.
+    pub(crate) fn status(mut self) -> ExitStatus {
+        wait_until("the program ends", || self.0.try_wait().expect("a child can be waited for").is_some());
+        self.0.wait().expect("it has ended")
     }
 
     /// Its end: status and standard error.
