@@ -122,7 +122,7 @@ async fn cold(report: &mut Report, terminal: &mut Terminal, turns: usize) {
     let (mut to_sandbox, mut to_reply) = (Vec::new(), Vec::new());
     for _ in 0..turns {
         terminal.let_the_agent_leave();
-        started.try_iter().for_each(|_| ());
+        while started.try_recv().is_ok() {}
         let (committed, sent) = terminal.turn().await;
         let executed = started.try_iter().filter(|at| *at < sent).last().expect("the agent was executed");
         to_sandbox.push(executed - committed);
