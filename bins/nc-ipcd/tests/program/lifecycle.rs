@@ -18,6 +18,8 @@ fn a_run_that_ended_is_collected_after_its_last_word() {
     agent
         .execute("INSERT INTO session_state VALUES (?1, ?2, datetime('now'))", [&format!("usage:{}", desk.run), usage])
         .expect("usage");
+    ack(&agent, &desk.row_of(nc_model::Seq(1)), "processing");
+    house.wait_rows("SELECT given_at IS NOT NULL FROM routings", &["1"]);
     say(&agent, "a", 1, ("terminal", "ana"), r#"{"text":"hi"}"#);
     ack(&agent, &desk.row_of(nc_model::Seq(1)), "completed");
     house.wait_rows("SELECT outcome FROM routings", &["answered"]);
