@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use nc_model::Timestamp;
 use nc_model::markup::{self, PromptContext, PromptMessage};
+use nc_model::zone::{zone_file, zone_from};
 use nc_wire::content::{Attachment, Incoming, ReplyTo, WebhookIn};
 use nc_wire::mailbox::container::{Address, AddressBook};
 use tracing::warn;
@@ -38,13 +39,18 @@ enum Shown {
 
 /// What a model is told before the messages: the zone in which it is shown times, UTC where `timezone` is not known here.
 pub(crate) fn context(timezone: &str) -> PromptContext {
-    match TimeZone::get(timezone) {
+    match zone_named(timezone) {
         Ok(zone) => PromptContext { timezone: zone, timezone_name: timezone.to_owned() },
         Err(error) => {
             warn!("the zone {timezone:?} is not known in this sandbox, times are in UTC: {error}");
             PromptContext { timezone: TimeZone::UTC, timezone_name: "UTC".to_owned() }
         }
     }
+}
+
+fn zone_named(name: &str) -> Result<TimeZone, jiff::Error> {
+    let bytes = zone_file(name).and_then(|path| std::fs::read(path).ok());
+    bytes.and_then(|bytes| zone_from(name, &bytes)).map_or_else(|| TimeZone::get(name), Ok)
 }
 
 /// Writes the prompt for `rows`: first what people said, then tasks and events.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use nc_model::quantity::{format_duration, format_size, parse_duration, parse_size};
+use nc_model::zone;
 use toml::de::DeValue;
 
 use crate::config::Config;
@@ -174,13 +175,35 @@ fn zone(name: &str) -> Option<(TimeZone, String)> {
     if name == "system" {
         return Some(system_zone());
     }
+    if let Some(zone) = zone_by_file(name) {
+        return Some((zone, name.to_owned()));
+    }
+    // Other spellings, and zones elsewhere (TZDIR).
     let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())?;
     let proper = zone.iana_name()?.to_owned();
     Some((zone, proper))
 }
 
+fn zone_by_file(name: &str) -> Option<TimeZone> {
+    let bytes = std::fs::read(zone::zone_file(name)?).ok()?;
+    zone::zone_from(name, &bytes)
+}
+
+/// The zone that `/etc/localtime` points to, unless TZ says another.
+fn linked_zone() -> Option<(TimeZone, String)> {
+    if std::env::var_os("TZ").is_some() {
+        return None;
+    }
+    let target = std::fs::read_link("/etc/localtime").ok()?;
+    let name = zone::zone_name(&target)?;
+    Some((zone_by_file(name)?, name.to_owned()))
+}
+
 /// The system's zone. The agent is told it by name, so one without a name counts as none, and none as UTC.
 fn system_zone() -> (TimeZone, String) {
+    if let Some(linked) = linked_zone() {
+        return linked;
+    }
     let named = |zone: TimeZone| zone.iana_name().map(str::to_owned).map(|name| (zone.clone(), name));
     let debian = || std::fs::read_to_string("/etc/timezone").ok().and_then(|text| TimeZone::get(text.trim()).ok());
     let system = TimeZone::try_system().ok().filter(|zone| !zone.is_unknown());

@@ -14,6 +14,7 @@ pub mod retry;
 mod time;
 pub mod trigger;
 mod vocabulary;
+pub mod zone;
 
 pub use container_config::{ContainerConfig, Runtime, Wire};
 pub use folder::{FolderName, FolderNameError};
@@ -22,6 +23,6 @@ pub use time::{Timestamp, TimestampError};
 pub use trigger::{PatternError, Trigger};
 pub use vocabulary::{
     Audience, Cause, ContextMode, Decision, DeliveryKind, EngageMode, IgnoredMessagePolicy, InboxKind, MessageKind,
-    MissedRunPolicy, Role, RoutingOutcome, RunOutcome, ScheduleType, SendLevel, SendStatus, SenderScope, SessionMode,
-    SessionStatus, TargetKind, TaskStatus, UnknownSenderPolicy, UnknownWord,
+    MissedRunPolicy, Provider, Role, RoutingOutcome, RunOutcome, ScheduleType, SendLevel, SendStatus, SenderScope,
+    SessionMode, SessionStatus, TargetKind, TaskStatus, UnknownSenderPolicy, UnknownWord,
 };
