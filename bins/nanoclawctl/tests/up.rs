@@ -54,12 +54,15 @@ impl House {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Rings a program and returns when it has heard it.
+    /// Rings a program until it has heard it: one that is just starting drains its bell first thing.
     fn ring(&self, name: &str, bell: Doorbell<'_>) {
         let log = format!("{name}.log");
         let before = self.lines(&log).len();
-        nc_daemon::ring(&self.kit.installation().doorbell(bell));
-        wait_until(PATIENCE, &format!("{name} hears its bell"), || self.lines(&log).len() > before);
+        let path = self.kit.installation().doorbell(bell);
+        wait_until(PATIENCE, &format!("{name} hears its bell"), || {
+            nc_daemon::ring(&path);
+            self.lines(&log).len() > before
+        });
     }
 
     /// Asks for a run; its line, empty where the connection was closed without one.
