@@ -160,9 +160,7 @@ impl Desk {
     /// Puts what waits for one session into its mailbox and leaves: for a run by hand where no router serves.
     pub(crate) fn place_one(&mut self, id: &str) -> Result<(), Failure> {
         let session = self.store.session(id).map_err(store_failure)?;
-        let session = session.ok_or_else(|| {
-            Failure::failed(anyhow::anyhow!("there is no session {id:?}: see nanoclawctl session list"))
-        })?;
+        let session = session.ok_or_else(|| Failure::failed(anyhow::anyhow!("there is no session {id:?}")))?;
         let placed = self.route_all().map(|()| self.place_session_whole(&session));
         placed.map_err(store_failure)?.context("put into the mailbox what waits")?;
         Ok(())

@@ -1,6 +1,7 @@
 //! Starting, stopping, and what is said about it.
 
 use nc_testkit::Signal;
+use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::house::House;
 
@@ -94,4 +95,29 @@ fn one_session_is_placed_without_a_router_that_serves() {
         .and_then(|inbound| inbound.pending())
         .expect("the mailbox");
     assert_eq!(pending.last().expect("a row").id, format!("{second}:{}", house.main));
+}
+
+#[test]
+fn a_store_that_others_keep_is_waited_for() {
+    let mut house = House::new();
+    let router = house.router();
+    let message = house.message(house.owner, "hello");
+    let seq = house.store.record(&message).expect("a message").seq();
+    let shm = std::path::PathBuf::from(format!("{}-shm", house.installation.store_file().display()));
+    let file = std::fs::File::options().read(true).write(true).open(shm).expect("the store's shared memory");
+    // SQLite's own lock of the one writer, WAL_WRITE_LOCK: byte 120.
+    let mut lock = libc_lock(nix::libc::F_WRLCK);
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).expect("the writer's lock");
+    house.ring();
+    router.wait_said("asked again for 30 s");
+    assert!(!house.fate(seq).routed);
+    lock = libc_lock(nix::libc::F_UNLCK);
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).expect("the lock is let go");
+    assert_eq!(house.decided(seq)[0].1, "work");
+    router.wait_said("the store can be used again");
+}
+
+fn libc_lock(kind: nix::libc::c_int) -> nix::libc::flock {
+    let small = |number: nix::libc::c_int| i16::try_from(number).expect("a small number");
+    nix::libc::flock { l_type: small(kind), l_whence: small(nix::libc::SEEK_SET), l_start: 120, l_len: 1, l_pid: 0 }
 }

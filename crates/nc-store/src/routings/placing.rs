@@ -147,9 +147,19 @@ impl Store {
 
     /// Says that these decisions and rows are in their mailboxes.
     ///
+    /// This one commit does not wait for the disk: a power cut can only undo it, and then they are placed again, which
+    /// changes nothing. Whatever follows from them is committed after it, and waits for both.
+    ///
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn placed(&mut self, routings: &[RoutingId], inbox: &[String]) -> Result<(), StoreError> {
+        self.conn().pragma_update(None, "synchronous", "NORMAL")?;
+        let marked = self.mark_placed(routings, inbox);
+        self.conn().pragma_update(None, "synchronous", "FULL")?;
+        marked
+    }
+
+    fn mark_placed(&mut self, routings: &[RoutingId], inbox: &[String]) -> Result<(), StoreError> {
         let at = now().0;
         self.write(|tx: &Transaction<'_>| {
             for routing in routings {
