@@ -79,7 +79,6 @@ impl Run {
                 return Err(Refusal::Busy);
             }
         }
-        announce::to_ipcd(&installation);
         Ok(Self { id, store, installation, plan, lock })
     }
 
@@ -125,6 +124,8 @@ impl Run {
             );
         }
         workplace.prepare(&self.id)?;
+        // Not before there is something to watch, and before the agent can write.
+        announce::to_ipcd(&self.installation);
         let spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone);
         let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
         let mut sandbox = nc_sandbox::start(&spec, streams, self.lock.share()?)?;

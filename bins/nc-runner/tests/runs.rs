@@ -345,3 +345,22 @@ fn what_the_agent_is_told_is_in_no_argument_and_no_environment() {
     processes::send(runner_pid, Signal::SIGTERM);
     assert_eq!(runner.answer(), "ended completed");
 }
+
+#[test]
+fn nc_ipcd_is_rung_only_when_there_is_something_to_watch() {
+    let house = House::own();
+    let session = house.session();
+    let installation = house.kit.installation();
+    let work = installation.session_dir(house.main, &session).work_dir;
+    fs::remove_dir_all(&work).expect("there is no directory of the agent's");
+    fs::write(&work, "in the way of the agent's directory").expect("a file is written");
+    let bell = installation.doorbell(Doorbell::Ipcd);
+    fs::create_dir_all(installation.run_dir()).expect("the directory of doorbells is made");
+    let bell = std::os::unix::net::UnixDatagram::bind(bell).expect("the doorbell is bound");
+    bell.set_nonblocking(true).expect("it does not block");
+    let mut runner = Runner::start(&house, &format!("run {session} message\n"));
+    runner.started();
+    assert_eq!((runner.answer(), runner.end()), ("ended failed".to_owned(), Some(0)));
+    let rings = std::iter::from_fn(|| bell.recv(&mut [0; 8]).ok()).count();
+    assert_eq!(rings, 1, "rung for the end alone: the agent's directory was never there");
+}
