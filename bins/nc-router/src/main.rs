@@ -6,7 +6,7 @@
 //!          <data>/sessions/*/*/in/                           nc-mailbox(5)
 //! asks     <run>/runner.sock for runs                        nc-run(5)
 //! trusts   no text of a message; whatever is written there is handed on as it is
-//! exits    0 told to stop or idle, 64 usage, 75 try again, 78 a person must look
+//! exits    0 told to stop or idle, 1 there is no such session (--place), 64 usage, 75 try again, 78 a person must look
 //! ```
 
 mod asks;
