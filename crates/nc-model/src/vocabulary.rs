@@ -55,6 +55,15 @@ macro_rules! words {
 }
 
 words! {
+    /// What drives an agent's model.
+    Provider("provider") {
+        /// Claude Code where it can work, else the echo.
+        Auto = "auto",
+        /// No model: it says back what it got.
+        Echo = "echo",
+        /// Claude Code.
+        Claude = "claude",
+    }
     /// Who may write to a chat's agents without being known.
     UnknownSenderPolicy("policy for unknown senders") {
         /// Nobody.
