@@ -78,7 +78,7 @@ fn nothing_lies_at_the_root_but_what_belongs_there() {
 
 #[test]
 fn no_process_of_the_host_is_seen() {
-    let mut stranger = Command::new("sleep").arg("86400.4711").spawn().expect("a process of the host");
+    let _stranger = Stranger(Command::new("sleep").arg("86400.4711").spawn().expect("a process of the host"));
     let find = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -F 86400.'4711'; done; ls -d /proc/[0-9]* | wc -l";
     let outside = Command::new("/bin/sh").args(["-c", find]).output().expect("the same search outside");
     assert!(text(&outside.stdout).starts_with("sleep 86400.4711"), "the search finds it on the host");
@@ -88,8 +88,16 @@ fn no_process_of_the_host_is_seen() {
         let count: u32 = said.trim().parse().expect("nothing but the number of processes");
         assert!(count <= 6, "{count} processes in {} installation", house.whose);
     }
-    stranger.kill().expect("it can be killed");
-    stranger.wait().expect("it is gone");
+}
+
+/// A process of the host that ends with the test, however that ends.
+struct Stranger(std::process::Child);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.0.kill().expect("it can be killed");
+        self.0.wait().expect("it is gone");
+    }
 }
 
 #[test]
