@@ -156,6 +156,25 @@ fn only_the_mounts_for_it_are_writable() {
 }
 
 #[test]
+fn a_mount_is_read_only_unless_it_is_the_agents_own() {
+    let own =
+        ["/workspace", "/workspace/agent", "/workspace/global", "/home/node", "/home/node/.claude", "/tmp", "/dev/shm"];
+    // The kernel's own: files in them have owners of their own, and devices hold nothing.
+    let kernels = |target: &str| target == "/proc" || (target.starts_with("/dev/") && target != "/dev/shm");
+    for house in House::each() {
+        let mounts = house.script("cat /proc/self/mountinfo");
+        let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let writable =
+            fields.filter(|fields| fields[5].split(',').any(|option| option == "rw")).map(|fields| fields[4]);
+        let writable: Vec<_> = writable.filter(|target| !kernels(target)).collect();
+        let missing: Vec<_> = own.iter().filter(|target| !writable.contains(target)).collect();
+        assert!(missing.is_empty(), "the look would not notice {missing:?} in {mounts}");
+        assert_eq!(writable.len(), own.len(), "{writable:?} in {} installation", house.whose);
+        assert!(mounts.lines().any(|line| line.split(' ').nth(4) == Some("/usr")));
+    }
+}
+
+#[test]
 fn another_group_reads_the_global_folder_and_does_not_write_it() {
     for house in House::each() {
         fs::write(house.group("global").join("CLAUDE.md"), "for all").expect("the global file");
