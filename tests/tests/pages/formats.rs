@@ -38,7 +38,7 @@ fn tables(sql: &str) -> Vec<(String, Vec<String>)> {
 
 /// The words under `.It Va` of a part, in order.
 fn columns(part: &Part) -> BTreeSet<String> {
-    part.items().iter().flat_map(|item| item.under("Va").first().map(|word| (*word).to_owned())).collect()
+    part.items().iter().filter_map(|item| item.under("Va").first().map(|word| (*word).to_owned())).collect()
 }
 
 fn faults_of_tables(page: &Part, tables: &[(String, Vec<String>)], of_other: &[&str]) -> Vec<String> {

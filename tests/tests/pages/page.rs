@@ -149,17 +149,10 @@ fn arguments(line: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
-        let (word, is_quoted, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let (word, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-                (word, true, after)
-            }
-            None => {
-                let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-                (word, false, after)
-            }
-        };
-        found.push((word.to_owned(), is_quoted));
+        let quoted = rest.strip_prefix('"');
+        let (inner, end) = quoted.map_or((rest, ' '), |inner| (inner, '"'));
+        let (word, after) = inner.split_once(end).unwrap_or((inner, ""));
+        found.push((word.to_owned(), quoted.is_some()));
         rest = after.trim_start();
     }
     found

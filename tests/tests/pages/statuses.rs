@@ -11,12 +11,12 @@ const STATUSES: &[&str] = &["0", "1", "64", "75", "78"];
 fn faults(program: &str, main: &str, page: &Part) -> Vec<String> {
     let header = main.lines().skip_while(|line| !line.starts_with("//! exits ")).take_while(|line| *line != "//! ```");
     let header: Vec<&str> = header.flat_map(|line| line.split(|c: char| !c.is_ascii_digit())).collect();
-    let named: BTreeSet<&str> = STATUSES.iter().copied().filter(|status| header.contains(status)).collect();
+    let in_main: BTreeSet<&str> = STATUSES.iter().copied().filter(|status| header.contains(status)).collect();
     let items = page.section("EXIT STATUS").items();
     let names: Vec<String> = items.iter().map(crate::page::Item::name).collect();
-    let described: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    if named.is_empty() || named != described {
-        return vec![format!("{program}: main.rs names {named:?}, the page {described:?}")];
+    let in_page: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    if in_main.is_empty() || in_main != in_page {
+        return vec![format!("{program}: main.rs names {in_main:?}, the page {in_page:?}")];
     }
     Vec::new()
 }
