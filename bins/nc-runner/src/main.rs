@@ -3,6 +3,7 @@
 //! ```text
 //! reads    one line from its connection               nc-run(5)
 //!          sessions, agent_groups, runs               nanoclaw-store(5)
+//!          the provider's credentials                 $CREDENTIALS_DIRECTORY, nanoclawctl up, <dir>/credentials/
 //! writes   its own row of runs                        nanoclaw-store(5)
 //!          <data>/logs/runs/<group>/                  what the agent printed
 //! starts   bubblewrap, as a user that is not root
@@ -15,6 +16,7 @@ mod announce;
 mod buried;
 mod caller;
 mod capture;
+mod driver;
 mod lock;
 mod outcome;
 mod plan;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use nc_config::Config;
+use nc_config::{Choice, Config, Provider, Secret};
 use nc_model::container_config::Wire;
 use nc_model::{ContainerConfig, Runtime};
 use nc_sandbox::Limits;
 use nc_store::RunPlan;
 use nc_wire::start::{Credentials, StartLimits, StartObject};
+
+use crate::driver::Driver;
 
 /// What a run is to be.
 #[derive(Clone, Debug)]
@@ -24,7 +26,10 @@ pub(crate) struct Plan {
     pub(crate) output: u64,
     /// The user's zone.
     pub(crate) timezone: String,
-    provider: String,
+    /// What is to drive the agent.
+    pub(crate) provider: Provider,
+    /// The model that the configuration names.
+    model: String,
     assistant: String,
 }
 
@@ -36,6 +41,7 @@ impl Plan {
         if let Some(what) = beyond(&container, config.runtime) {
             return Err(format!("group {}: {what}", target.folder));
         }
+        let provider = provider(&target, config)?;
         let limits = container.limits.unwrap_or_default();
         let usual = Limits::default();
         Ok(Self {
@@ -47,20 +53,21 @@ impl Plan {
             patience: container.run_timeout.unwrap_or(config.run_timeout),
             output: config.max_output,
             timezone: config.timezone_name.clone(),
-            provider: target.provider.clone().unwrap_or_else(|| config.provider.clone()),
+            provider,
+            model: config.model.clone(),
             assistant: config.assistant_name.clone(),
             target,
         })
     }
 
-    /// What the agent is told on its standard input.
-    pub(crate) fn start_object(&self, run: &str) -> StartObject {
+    /// What the agent is told on its standard input, where `driver` drives it.
+    pub(crate) fn start_object(&self, run: &str, driver: &Driver) -> StartObject {
         StartObject {
             run: run.to_owned(),
             session: self.target.session.clone(),
-            provider: self.provider.clone(),
-            model: self.target.model.clone(),
-            credentials: Credentials::default(),
+            provider: driver.choice.provider().to_string(),
+            model: self.model(&driver.choice),
+            credentials: Credentials(driver.credentials.iter().map(owned).collect()),
             limits: StartLimits {
                 idle_timeout_ms: milliseconds(self.idle),
                 run_timeout_ms: milliseconds(self.patience),
@@ -71,6 +78,27 @@ impl Plan {
             is_main: self.target.is_main,
         }
     }
+
+    /// The model: the group's, else the configuration's. The echo has models of its own, for trying things out: it gets
+    /// one only where it was asked for by name, and not where it stands in for a model.
+    fn model(&self, choice: &Choice) -> Option<String> {
+        let own = self.target.model.clone();
+        match choice {
+            Choice::Claude(_) => own.or_else(|| Some(self.model.clone()).filter(|model| !model.is_empty())),
+            Choice::Echo { for_want_of: None } => own,
+            Choice::Echo { for_want_of: Some(_) } => None,
+        }
+    }
+}
+
+fn owned((name, secret): (&str, &Secret)) -> (String, String) {
+    (name.to_owned(), secret.expose().to_owned())
+}
+
+/// The group's own word on what drives its agent, else the configuration's.
+fn provider(target: &RunPlan, config: &Config) -> Result<Provider, String> {
+    let Some(word) = &target.provider else { return Ok(config.provider) };
+    word.parse().map_err(|error| format!("group {}: {error}: `nanoclawctl group edit` changes it", target.folder))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

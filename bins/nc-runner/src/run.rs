@@ -3,15 +3,17 @@
 use std::process::{ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
-use nc_config::{Doorbell, Installation, Loaded};
+use nc_config::{Choice, Credentials, Doorbell, Installation, Loaded};
 use nc_daemon::{Daemon, Failure};
 use nc_model::{RunOutcome, SessionStatus};
 use nc_sandbox::{Sandbox, Streams};
 use nc_store::{Begun, NewRun, RunEnd, Store, new_id, now};
 use tokio::io::AsyncWriteExt;
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use crate::capture::{Capture, log_file};
+use crate::driver::Driver;
 use crate::lock::SessionLock;
 use crate::outcome::Circumstances;
 use crate::plan::Plan;
@@ -38,15 +40,17 @@ pub(crate) struct Run {
     store: Store,
     installation: Installation,
     plan: Plan,
+    driver: Driver,
     lock: SessionLock,
 }
 
 impl Run {
-    /// Begins the run that is asked for.
+    /// Begins the run that is asked for. `handed` are the credentials that came with the request's connection.
     pub(crate) fn begin(
         loaded: &Loaded,
         request: Request,
         instance: Option<String>,
+        handed: Credentials,
         daemon: &mut Daemon,
     ) -> Result<Self, Refusal> {
         if let Some(missing) = nc_sandbox::missing() {
@@ -55,6 +59,7 @@ impl Run {
         let installation = loaded.installation.clone();
         let mut store = Store::open(&installation.store_file())?;
         let plan = plan(&store, &request, loaded)?;
+        let driver = Driver::choose(plan.provider, loaded, handed)?;
         let session = installation.session_dir(plan.target.group, &plan.target.session);
         if !session.inbound_db.is_file() {
             return Err(Refusal::Request(format!(
@@ -79,7 +84,7 @@ impl Run {
                 return Err(Refusal::Busy);
             }
         }
-        Ok(Self { id, store, installation, plan, lock })
+        Ok(Self { id, store, installation, plan, driver, lock })
     }
 
     /// Its id.
@@ -90,7 +95,11 @@ impl Run {
     /// Runs the agent to its end, and writes the end down.
     pub(crate) async fn live(mut self, daemon: &mut Daemon) -> Result<RunOutcome, Failure> {
         let (group, session) = (self.plan.target.folder.clone(), self.plan.target.session.clone());
-        info!(run = self.id, %group, session, "a run begins");
+        let provider = self.driver.choice.provider();
+        info!(run = self.id, %group, session, %provider, "a run begins");
+        if let Choice::Echo { for_want_of: Some(why) } = &self.driver.choice {
+            info!(run = self.id, "the echo stands in for a model: {why}");
+        }
         daemon.status(format_args!("{group}: session {session}, run {}", self.id));
         let end = match self.work(daemon).await {
             Ok(end) => end,
@@ -126,7 +135,7 @@ impl Run {
         workplace.prepare(&self.id)?;
         // Not before there is something to watch, and before the agent can write.
         announce::to_ipcd(&self.installation);
-        let spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone);
+        let spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone, &self.driver.choice)?;
         let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
         let mut sandbox = nc_sandbox::start(&spec, streams, self.lock.share()?)?;
         let capture = Capture::begin(&mut sandbox, &self.log(), self.plan.output);
@@ -143,7 +152,8 @@ impl Run {
 
     /// Tells the agent what it is to do. Where it does not listen its own end says why.
     fn tell(&self, stdin: Option<ChildStdin>) {
-        let line = self.plan.start_object(&self.id).to_json();
+        // It holds the credentials: it is overwritten as soon as it is written.
+        let line = Zeroizing::new(self.plan.start_object(&self.id, &self.driver).to_json());
         let Some(mut stdin) = stdin.and_then(|pipe| tokio::process::ChildStdin::from_std(pipe).ok()) else { return };
         tokio::spawn(async move { stdin.write_all(line.as_bytes()).await });
     }

@@ -1,6 +1,6 @@
 //! One connection, one run.
 
-use nc_config::Options;
+use nc_config::{Credentials, Options};
 use nc_daemon::{Daemon, Failure};
 use tracing::{info, warn};
 
@@ -17,6 +17,13 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
         ))
     })?;
     let mut caller = Caller::new(stream);
+    let handed = match handed() {
+        Ok(handed) => handed,
+        Err(failure) => {
+            caller.refused(&format!("{:#}", failure.error())).await;
+            return Err(failure);
+        }
+    };
     let loaded = match nc_config::load(&options) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -35,7 +42,7 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
         }
     };
     let session = request.session.clone();
-    match Run::begin(&loaded, request, instance, &mut daemon) {
+    match Run::begin(&loaded, request, instance, handed, &mut daemon) {
         Ok(run) => {
             caller.started(run.id()).await;
             let outcome = run.live(&mut daemon).await?;
@@ -56,5 +63,13 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
             caller.refused(&format!("{:#}", failure.error())).await;
             Err(failure)
         }
+    }
+}
+
+/// The credentials that `nanoclawctl up` took from its environment.
+fn handed() -> Result<Credentials, Failure> {
+    match nc_daemon::handed_over().map_err(Failure::config)? {
+        Some(bytes) => Credentials::handed_on(&bytes).map_err(Failure::config),
+        None => Ok(Credentials::default()),
     }
 }

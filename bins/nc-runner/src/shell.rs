@@ -16,6 +16,7 @@ use nc_store::{Group, RunPlan, Store, new_id};
 use nc_wire::mailbox::host::Inbound;
 use nix::sys::stat::{Mode, umask};
 
+use crate::driver::Driver;
 use crate::lock::SessionLock;
 use crate::plan::Plan;
 use crate::refusal::{at, failed};
@@ -50,7 +51,8 @@ fn shell(options: &Options, folder: &str, command: &[OsString]) -> Result<u8, Fa
     let whose = (group.id, &group.folder, group.is_main);
     let workplace = Workplace::new(installation, place.session.clone(), whose)?;
     workplace.prepare(&name)?;
-    let mut spec = workplace.spec(&name, plan.limits, &plan.timezone);
+    let driver = Driver::for_shell(plan.provider, &loaded);
+    let mut spec = workplace.spec(&name, plan.limits, &plan.timezone, &driver.choice)?;
     spec.command = if command.is_empty() { SHELL.iter().map(OsString::from).collect() } else { command.to_vec() };
     spec.env.extend(std::env::var_os("TERM").filter(|_| stderr().is_terminal()).map(|term| ("TERM".to_owned(), term)));
     let streams = Streams { stdin: Stdio::inherit(), stdout: Stdio::inherit(), stderr: Stdio::inherit() };

@@ -2,18 +2,20 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::refusal::at;
-use anyhow::Context;
-use nc_config::{Installation, SessionDir};
+use anyhow::{Context, bail};
+use nc_config::{Choice, Installation, SessionDir};
 use nc_model::{FolderName, GroupId};
-use nc_sandbox::{Identity, Limits, Mount, Point, Spec, give_tree, let_read_tree, prepare_mount_points};
+use nc_sandbox::{Identity, Limits, Mount, Network, Point, Spec, give_tree, let_read_tree, prepare_mount_points};
 
 /// Where the agent finds itself and its files: AGENT-WIRE.md, part A.
 const AGENT: &str = "/app/nc-agent";
 const WORKSPACE: &str = "/workspace";
 const PROVIDER: &str = "/home/node/.claude";
+const CLAUDE: &str = "/app/claude";
 
 /// The environment of everything in a sandbox. TZ comes with the configuration.
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -24,6 +26,13 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("SHELL", "/bin/sh"),
     ("USER", "node"),
 ];
+
+/// What Claude Code needs to know of where it is: that it may work without asking since this is a sandbox, where its state
+/// is kept, and where there is room for what it throws away.
+const OF_CLAUDE: &[(&str, &str)] = &[("CLAUDE_CONFIG_DIR", PROVIDER), ("IS_SANDBOX", "1"), ("TMPDIR", "/tmp")];
+
+/// What others must be allowed to do with a file that is not theirs and that they run.
+const READ_AND_RUN: u32 = 0o005;
 
 /// The files of one session and its group.
 #[derive(Clone, Debug)]
@@ -102,18 +111,34 @@ impl Workplace {
         Ok(aside)
     }
 
-    /// The sandbox `name` with the agent in it.
-    pub(crate) fn spec(&self, name: &str, limits: Limits, timezone: &str) -> Spec {
-        let fixed = ENVIRONMENT.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
-        Spec {
-            name: name.to_owned(),
-            identity: self.identity,
-            mounts: self.mounts(),
-            env: fixed.chain([("TZ".to_owned(), timezone.into())]).collect(),
-            limits,
-            workdir: Path::new(WORKSPACE).join("agent"),
-            command: vec![AGENT.into()],
+    /// The sandbox `name` with the agent in it, and what drives the agent.
+    pub(crate) fn spec(&self, name: &str, limits: Limits, timezone: &str, choice: &Choice) -> anyhow::Result<Spec> {
+        let fixed = |set: &[(&str, &str)]| -> Vec<(String, OsString)> {
+            set.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect()
+        };
+        let network = Network::from_variables(|name| std::env::var_os(name));
+        let (mut env, mut mounts) = (fixed(ENVIRONMENT), self.mounts());
+        env.push(("TZ".to_owned(), timezone.into()));
+        env.extend(network.env);
+        mounts.extend(network.mounts);
+        if let Choice::Claude(claude) = choice {
+            self.can_run(&claude.path)?;
+            mounts.push(Mount::read_only(&claude.path, CLAUDE));
+            env.extend(fixed(OF_CLAUDE));
         }
+        let workdir = Path::new(WORKSPACE).join("agent");
+        let (name, identity) = (name.to_owned(), self.identity);
+        Ok(Spec { name, identity, mounts, env, limits, workdir, command: vec![AGENT.into()] })
+    }
+
+    /// Whether the sandbox's user may run the program `path`, which root may in any case.
+    fn can_run(&self, path: &Path) -> anyhow::Result<()> {
+        let found = fs::metadata(path).with_context(|| at("look at", path))?;
+        let shut = found.mode() & READ_AND_RUN != READ_AND_RUN;
+        if matches!(self.identity, Identity::Drop { uid, .. } if uid != found.uid() && shut) {
+            bail!("\"{}\" may not be run by the sandbox's user: chmod a+rx", path.display());
+        }
+        Ok(())
     }
 
     fn mounts(&self) -> Vec<Mount> {

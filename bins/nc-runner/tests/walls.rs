@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use command_fds::{CommandFdExt, FdMapping};
 use house::{House, text};
 use nc_testkit::{finish, wait_until};
 
@@ -314,26 +315,20 @@ fn read_until(shell: &mut std::process::Child, end: &str) -> String {
 
 #[test]
 fn a_descriptor_that_somebody_left_open_does_not_reach_the_agent() {
-    // The shell opens a directory of the host as descriptor 7 for whatever it starts.
-    let leak = "exec 7</etc; exec \"$@\"";
-    let list = "ls -l /proc/self/fd | grep -c ' -> /etc'";
-    let plain = ["-c", leak, "sh", "bwrap", "--dev-bind", "/", "/", "--", "/bin/sh", "-c", list];
-    assert_eq!(text(&finish(Command::new("/bin/sh").args(plain)).stdout), "1\n", "bubblewrap hands it on");
+    // Above every number that the runner itself gives to bubblewrap.
+    const LEFT_OPEN: i32 = 77;
+    let with_a_directory = |command: &mut Command| -> String {
+        let parent_fd = fs::File::open("/etc").expect("a directory of the host").into();
+        command.fd_mappings(vec![FdMapping { parent_fd, child_fd: LEFT_OPEN }]).expect("it gets its number");
+        text(&finish(command).stdout)
+    };
+    let list = "ls /proc/self/fd | tr '\\n' ' '";
+    let mut plain = Command::new("bwrap");
+    let handed_on = with_a_directory(plain.args(["--dev-bind", "/", "/", "--", "/bin/sh", "-c", list]));
+    assert!(handed_on.ends_with(" 77 "), "bubblewrap hands on what it inherits: {handed_on}");
     for house in House::each() {
-        let mut runner = house.inside(&["/bin/sh", "-c", list]);
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", leak, "sh"]).arg(runner.get_program()).args(runner.get_args());
-        command.env_clear().envs(runner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        if let Some(uid) = house.kit.user() {
-            std::os::unix::process::CommandExt::uid(&mut command, uid);
-        }
-        runner.stdin(Stdio::null());
-        assert_eq!(
-            text(&finish(command.current_dir(house.kit.beside())).stdout),
-            "0\n",
-            "in {} installation",
-            house.whose
-        );
+        let seen = with_a_directory(&mut house.inside(&["/bin/sh", "-c", list]));
+        assert_eq!(seen, "0 1 2 3 ", "3 is the look itself; in {} installation", house.whose);
     }
 }
 
