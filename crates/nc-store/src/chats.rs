@@ -119,7 +119,8 @@ pub(crate) fn chat_by_id(conn: &Connection, id: ChatId) -> Result<Chat, StoreErr
     found.ok_or_else(|| StoreError::no_such("chat", &id))
 }
 
-fn chat_from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
+/// A whole row of `messaging_groups`.
+pub(crate) fn chat_from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
     Ok(Chat {
         id: ChatId(row.get("id")?),
         channel: row.get("channel")?,

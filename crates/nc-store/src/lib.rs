@@ -16,6 +16,7 @@ mod group_removal;
 mod groups;
 mod inbox;
 mod ledger;
+mod listing;
 mod main_group;
 mod maintenance;
 mod messages;
@@ -45,6 +46,10 @@ pub use ledger::{
     Count, DeliveryAccount, DeliveryState, Imbalance, Ledger, MAX_NAMED, MessageAccount, MessageState, OpenDelivery,
     OpenMessage, Span,
 };
+pub use listing::{
+    ChatFilter, Member, Reason, RunFilter, RunRecord, RunState, SendRecord, SentDelivery, SessionFilter, SessionRecord,
+    UserFilter,
+};
 pub use main_group::{MainGroup, NewMainGroup};
 pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
 pub use notices::{NewNotice, Notice, Reachable};
@@ -71,6 +76,7 @@ pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
         groups::HOT,
         inbox::HOT,
         ledger::HOT,
+        listing::HOT,
         messages::HOT,
         notices::HOT,
         people::HOT,

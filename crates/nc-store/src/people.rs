@@ -261,7 +261,8 @@ fn require_user(tx: &Connection, user: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+/// A whole row of `users`.
+pub(crate) fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User { id: row.get("id")?, display_name: row.get("display_name")?, created_at: time(row, "created_at")? })
 }
 
