@@ -1,8 +1,9 @@
 //! The command line.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use nc_config::Options;
+use nc_config::{CREDENTIALS, ClaudeVersion, Options};
 
 /// Look after a NanoClaw installation, and talk to its agents
 #[derive(Debug, Parser)]
@@ -41,6 +42,16 @@ pub(crate) enum Command {
     Unwire(Unwire),
     /// What became of every message and delivery
     Ledger(Ledger),
+    /// Credentials that are kept as files of the installation
+    Secret {
+        #[command(subcommand)]
+        command: Secret,
+    },
+    /// The Claude Code binary
+    Claude {
+        #[command(subcommand)]
+        command: Claude,
+    },
     /// The configuration
     Config {
         #[command(subcommand)]
@@ -97,7 +108,7 @@ pub(crate) struct GroupAdd {
 /// What a group says that differs from the configuration; `default` takes the configuration's again.
 #[derive(Debug, Default, Args)]
 pub(crate) struct GroupSettings {
-    /// What drives the model, or `default`
+    /// What drives the model: auto, echo, claude, or `default`
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) provider: Option<String>,
     /// The model, or `default`
@@ -222,6 +233,42 @@ pub(crate) enum Config {
     Show(Json),
     /// An example file with every key, its default and range
     Example,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Keep a credential; its value is asked for without being shown, or read from standard input
+    Set(SecretName),
+    /// Every credential: what it is, whether it is there, and where it comes from
+    List(Json),
+    /// Remove a credential's file
+    Rm(SecretName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretName {
+    /// The credential
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CREDENTIALS.iter().map(|known| known.name)))]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Claude {
+    /// Fetch the binary with npm into the installation, and check it before anything of it is run
+    Fetch(ClaudeFetch),
+    /// Which binary is used, its version, and what a model lacks
+    Status(Json),
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct ClaudeFetch {
+    /// The version, such as 2.1.331; without it the one that this program was made with
+    #[arg(long, value_name = "VERSION", value_parser = claude_version)]
+    pub(crate) version: Option<ClaudeVersion>,
+}
+
+fn claude_version(text: &str) -> Result<ClaudeVersion, String> {
+    ClaudeVersion::parse(text).ok_or_else(|| "write three numbers with dots between them, such as 2.1.331".to_owned())
 }
 
 #[derive(Debug, Args)]

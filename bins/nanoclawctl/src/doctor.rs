@@ -2,6 +2,7 @@
 
 mod household;
 mod machine;
+mod model;
 mod places;
 
 use std::process::ExitCode;
@@ -81,6 +82,7 @@ fn all(installed: &Installed) -> Vec<Check> {
     checks.push(household::programs(installed));
     checks.push(household::who_runs(installed));
     checks.push(household::left_behind(installed));
+    checks.extend(model::all(installed));
     checks.push(machine::inotify(config.max_runs));
     checks.extend(machine::sandboxes(Some(installed)));
     checks

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use nc_config::ConfigError;
+use nc_config::{ConfigError, CredentialError};
 use nc_daemon::Failure;
 use nc_store::{Exit, StoreError};
 
@@ -71,7 +71,7 @@ fn status_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(refusal) = cause.downcast_ref::<Refusal>() {
         return Some(refusal.status);
     }
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<CredentialError>() {
         return Some(Failure::CONFIG);
     }
     if let Some(store) = cause.downcast_ref::<StoreError>() {

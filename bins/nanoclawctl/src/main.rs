@@ -1,16 +1,20 @@
 //! nanoclawctl is how a person looks after an installation and talks to its agents.
 //!
 //! ```text
-//! reads    nanoclaw.toml, the store, standard input (talk)
-//! writes   the store: groups, wirings, roles, the messages and sends of `terminal`; groups/<folder>/; data/talk_history
+//! reads    nanoclaw.toml, the store, standard input (talk, secret set), credentials of the environment (up, run)
+//! writes   the store: groups, wirings, roles, the messages and sends of `terminal`; groups/<folder>/; data/talk_history;
+//!          credentials/, data/claude/
 //! trusts   whoever may open the store; nothing that an agent says: it is printed without its control characters
 //! exits    0, 1 the answer is no or a command failed, 64 usage, 75 try again, 78 a person must look
 //! ```
 
+mod bounded;
 mod chats;
+mod claude;
 mod cli;
 mod completions;
 mod config;
+mod credentials;
 mod doctor;
 mod ending;
 mod group;
@@ -18,6 +22,7 @@ mod installed;
 mod ledger;
 mod output;
 mod run;
+mod secret;
 mod talk;
 mod up;
 mod user;
@@ -46,6 +51,8 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Wire(wire) => wire::wire(options, wire),
         Command::Unwire(unwire) => wire::unwire(options, unwire),
         Command::Ledger(ledger) => ledger::run(options, ledger),
+        Command::Secret { command } => secret::run(options, command),
+        Command::Claude { command } => claude::run(options, command),
         Command::Config { command } => config::run(options, command),
         Command::Doctor(doctor) => doctor::run(options, doctor),
         Command::Completions { shell } => completions::run(*shell),

@@ -1,10 +1,11 @@
 //! `nanoclawctl run`: everything in one command, and nothing left behind. And `up`, as it is started by itself.
 
 mod behind;
+mod model;
 
 use std::process::ExitCode;
 
-use nc_config::Options;
+use nc_config::{Credentials, Options};
 use nc_model::FolderName;
 use nc_store::{NewGroup, Store};
 
@@ -12,7 +13,7 @@ use self::behind::Behind;
 use crate::ending::Refusal;
 use crate::installed::Installed;
 use crate::user::UnixUser;
-use crate::{cli, group, talk};
+use crate::{cli, credentials, group, talk};
 
 /// The folder of the main group.
 const MAIN: &str = "main";
@@ -22,9 +23,11 @@ pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
     if !nc_daemon::holder::end_with_parent() {
         return Err(Refusal::again("whoever started this is gone"));
     }
+    let handed = credentials::handed_over()?;
     let installed = Installed::load(options)?;
     make_places(&installed)?;
-    crate::up::run(&installed.loaded, options)
+    let credentials = credentials::for_runs(&installed, handed)?;
+    crate::up::run(&installed.loaded, options, &credentials)
 }
 
 /// `nanoclawctl run`.
@@ -36,13 +39,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let plain = cli::Talk::default();
     // Before anything is started: whoever cannot talk here is told at once.
     talk::choose(&mut store, &UnixUser::current(), plain.group.as_deref())?;
+    let credentials = credentials::for_runs(&installed, Credentials::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The main thread starts the child: the kernel takes the end of the starting thread for the end of the parent.
     runtime.block_on(async {
         if nc_daemon::hears(&installed.router_bell()) {
+            if !credentials.is_empty() {
+                eprintln!("nanoclawctl: an `up` runs here already, with credentials of its own: ours are not used");
+            }
             return talk::with(&installed, store, &plain).await;
         }
-        let mut behind = Behind::start(&installed, options).await?;
+        model::prepare(&installed, &store, options).await?;
+        let mut behind = Behind::start(&installed, options, &credentials).await?;
         let talked = tokio::select! {
             talked = talk::with(&installed, store, &plain) => talked,
             error = behind.ended() => return Err(error),

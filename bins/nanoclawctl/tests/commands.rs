@@ -46,7 +46,7 @@ fn what_is_no_folder_or_there_already_is_refused_and_nothing_is_half_done() {
         (&["group", "add", "Global"], "choose one with --folder"),
         (&["group", "add", "???"], "choose one with --folder"),
         (&["group", "add", " "], "the group's name may not be empty"),
-        (&["group", "add", "X", "--provider", "gpt"], "allowed are echo, default"),
+        (&["group", "add", "X", "--provider", "gpt"], "allowed are auto, echo, claude, default"),
         (&["group", "add", "X", "--memory", "much"], "\"much\" is not a size"),
         (&["group", "edit", "main"], "nothing to change was given"),
         (&["group", "show", "../x"], "folder name \"../x\" is not allowed"),

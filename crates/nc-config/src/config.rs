@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use nc_model::Runtime;
+use nc_model::{Provider, Runtime};
 
 /// The configuration of an installation, every key read and in range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,11 @@ pub struct Config {
     /// What builds sandboxes.
     pub runtime: Runtime,
     /// What drives the model.
-    pub provider: String,
+    pub provider: Provider,
+    /// The model of a provider that has one; empty is the provider's own choice.
+    pub model: String,
+    /// The Claude Code binary, as written; none is looked for.
+    pub claude_path: Option<PathBuf>,
     /// Sessions, media, logs; as written, see [`crate::Installation`].
     pub data_dir: PathBuf,
     /// The groups' folders; as written.
@@ -112,7 +116,9 @@ impl Config {
             max_output: 0,
             image: String::new(),
             runtime: Runtime::Auto,
-            provider: String::new(),
+            provider: Provider::Auto,
+            model: String::new(),
+            claude_path: None,
             data_dir: PathBuf::new(),
             groups_dir: PathBuf::new(),
             store_dir: PathBuf::new(),

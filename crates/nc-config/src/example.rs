@@ -67,6 +67,7 @@ fn allowed(kind: &Kind) -> String {
             format_size(*range.end())
         ),
         Kind::Path { .. } => "Allowed: a path.".to_owned(),
+        Kind::MaybePath { .. } => "Allowed: a path, or \"\".".to_owned(),
         Kind::Word { words, .. } => format!("Allowed: \"{}\".", words.join("\", \"")),
         Kind::Zone { .. } => "Allowed: \"system\", or an IANA name such as \"Europe/Paris\".".to_owned(),
         Kind::Pattern { .. } => "Allowed: a regular expression of at most 1024 bytes; case does not count.".to_owned(),

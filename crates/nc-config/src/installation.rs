@@ -165,6 +165,18 @@ impl Installation {
         self.data_dir.join("logs")
     }
 
+    /// Credentials, one a file: [`crate::Credentials::from_directory`].
+    #[must_use]
+    pub fn credentials_dir(&self) -> PathBuf {
+        self.dir.join("credentials")
+    }
+
+    /// The Claude Code binaries that were fetched, each in a directory called as its version.
+    #[must_use]
+    pub fn claude_dir(&self) -> PathBuf {
+        self.data_dir.join("claude")
+    }
+
     /// The lines that people wrote in a terminal.
     #[must_use]
     pub fn talk_history(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use nc_model::limits::TIMEOUT_RANGE;
-use nc_model::{Runtime, Trigger};
+use nc_model::{Provider, Runtime, Trigger};
 
 use crate::config::{Config, LogLevel};
 
@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Size { range: RangeInclusive<u64>, slot: Slot<u64> },
     /// A path.
     Path { slot: Slot<PathBuf> },
+    /// A path, or nothing.
+    MaybePath { slot: Slot<Option<PathBuf>> },
     /// One of `words`; those of `later` are known and wait for a later version.
     Word { words: &'static [&'static str], later: &'static [&'static str], set: fn(&mut Config, &str) },
     /// The name of a time zone, or `system`.
@@ -58,7 +60,7 @@ pub(crate) enum Kind {
 /// The most characters of the assistant's name. A guess: people type it before every message.
 const MAX_ASSISTANT_NAME: usize = 64;
 
-/// The longest name of an image, in bytes. A guess; registries take less.
+/// The longest name of an image or model, in bytes. A guess; registries take less.
 const MAX_IMAGE: usize = 255;
 
 /// Every key, in the order of the example file.
@@ -145,13 +147,29 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "provider",
-        about: "What drives the model, where a group does not say; echo answers with what it got.",
-        default: Some("\"echo\""),
+        about: "What drives the model, where a group does not say: auto is claude where it can work, else echo.",
+        default: Some("\"auto\""),
         kind: Kind::Word {
-            words: &["echo"],
-            later: &["claude"],
-            set: |config, word| word.clone_into(&mut config.provider),
+            words: &["auto", "echo", "claude"],
+            later: &[],
+            set: |config, word| config.provider = word.parse().unwrap_or(Provider::Auto),
         },
+    },
+    Key {
+        name: "model",
+        about: "The model of claude, where a group does not say; empty is Claude Code's own choice.",
+        default: Some("\"\""),
+        kind: Kind::Text {
+            allowed: "the name of a model, at most 255 bytes without spaces, or nothing",
+            check: |text| is_model(text),
+            slot: |config, _| &mut config.model,
+        },
+    },
+    Key {
+        name: "claude_path",
+        about: "The Claude Code binary; empty is the first in PATH, else the newest that `nanoclawctl claude fetch` brought.",
+        default: Some("\"\""),
+        kind: Kind::MaybePath { slot: |config, _| &mut config.claude_path },
     },
     Key {
         name: "data_dir",
@@ -215,6 +233,10 @@ fn is_assistant_name(text: &str) -> bool {
 fn is_image(text: &str) -> bool {
     let plain = |c: char| !c.is_whitespace() && !c.is_control();
     (1..=MAX_IMAGE).contains(&text.len()) && !text.starts_with('-') && text.chars().all(plain)
+}
+
+fn is_model(text: &str) -> bool {
+    text.is_empty() || is_image(text)
 }
 
 /// Whether a text is a pattern that a channel can have, or why not.

@@ -114,6 +114,12 @@ pub(crate) fn read(config: &mut Config, key: &Key, channel: &str, raw: Raw<'_>) 
             *slot(config, channel) = PathBuf::from(path);
             Ok(quoted(path))
         }
+        Kind::MaybePath { slot } => {
+            let path =
+                raw.text().filter(|path| path.is_empty() || is_path(path)).ok_or_else(|| refuse("write a path"))?;
+            *slot(config, channel) = Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
+            Ok(quoted(path))
+        }
         Kind::Word { words, later, set } => {
             let word = word(raw, words, later).map_err(|allowed| refuse(&allowed))?;
             set(config, word);

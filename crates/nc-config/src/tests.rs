@@ -52,7 +52,8 @@ fn without_a_file_everything_is_default() {
     assert_eq!(config.assistant_name, "Andy");
     assert_eq!((config.max_runs, config.log_level), (5, LogLevel::Info));
     assert_eq!((config.idle_timeout, config.run_timeout), (Duration::from_secs(1800), Duration::from_secs(1800)));
-    assert_eq!((config.max_output, config.provider.as_str()), (10 << 20, "echo"));
+    assert_eq!((config.max_output, config.provider), (10 << 20, crate::Provider::Auto));
+    assert_eq!((config.model.as_str(), &config.claude_path), ("", &None));
     assert!(config.channel("terminal").enabled && !config.idle_exit && !config.assistant_has_own_number);
     assert!(!config.timezone_name.is_empty());
     assert_eq!(loaded.installation.run_dir(), dir.path().join("data/run"));
@@ -144,6 +145,23 @@ fn every_kind_of_value_is_read() {
 }
 
 #[test]
+fn what_drives_the_model_is_one_of_three_and_the_rest_may_be_empty() {
+    let config = load_text("provider = 'claude'\nmodel = 'opus'\nclaude_path = 'bin/claude'").unwrap().config;
+    assert_eq!((config.provider, config.model.as_str()), (crate::Provider::Claude, "opus"));
+    assert_eq!(config.claude_path.as_deref(), Some(Path::new("bin/claude")));
+    let cases = [
+        ("provider = 'gpt'", "provider is \"gpt\": write one of \"auto\", \"echo\", \"claude\""),
+        ("provider = ''", "provider is \"\": write one of \"auto\""),
+        ("model = 'a b'", "model is \"a b\": write the name of a model"),
+        ("claude_path = \"a\\u0000b\"", "claude_path is \"a\\0b\": write a path"),
+    ];
+    for (text, expected) in cases {
+        let said = complaint(Path::new("/nowhere"), load_text(text));
+        assert!(said.contains(expected), "{text:?}: {said}");
+    }
+}
+
+#[test]
 fn a_bad_file_is_named_with_line_key_and_what_is_allowed() {
     let long = format!("image = '{}'", "x".repeat(300));
     let cases: &[(&str, &str)] = &[
@@ -177,8 +195,6 @@ fn a_bad_file_is_named_with_line_key_and_what_is_allowed() {
             "runtime = 'docker'",
             "runtime is \"docker\": not available in this version, which has \"auto\", \"bubblewrap\"",
         ),
-        ("provider = 'claude'", "provider is \"claude\": not available in this version, which has \"echo\""),
-        ("provider = ''", "provider is \"\": write one of \"echo\""),
         ("assistant_name = ' '", "assistant_name is \" \": write 1 to 64 characters"),
         ("assistant_name = \"a\\nb\"", "assistant_name is \"a\\nb\": write 1 to 64 characters"),
         ("assistant_has_own_number = 'yes'", "assistant_has_own_number is \"yes\": write true or false"),

@@ -64,6 +64,11 @@ fn begins_with_java(name: &Path) -> bool {
     name.as_os_str().as_encoded_bytes().starts_with(JAVA.as_bytes())
 }
 
+/// Whether every sandbox sees the host's `path` at the same place.
+pub(crate) fn is_visible(path: &Path) -> bool {
+    path.starts_with("/usr") || bound_etc().iter().any(|bound| path.starts_with(bound))
+}
+
 /// A file of `/etc` in a sandbox that is no mount.
 pub(crate) enum Made {
     /// A link to this.

@@ -1,6 +1,6 @@
 //! What a group says that differs from the configuration.
 
-use nc_model::ContainerConfig;
+use nc_model::{ContainerConfig, Provider};
 use serde_json::{Map, Value, json};
 
 use crate::cli::GroupSettings;
@@ -8,9 +8,6 @@ use crate::ending::Refusal;
 
 /// The word that takes the configuration's value again.
 const DEFAULT: &str = "default";
-
-/// What drives models in this version.
-const PROVIDERS: &[&str] = &["echo"];
 
 /// What the options want; `None` leaves as it is, `Some(None)` takes the configuration's value.
 #[expect(clippy::option_option, reason = "to leave, to clear and to set are three things, as in the store's GroupEdit")]
@@ -23,9 +20,9 @@ pub(super) struct Wanted {
 
 /// Reads the options over `present`, the group's container configuration as it stands.
 pub(super) fn wanted(settings: &GroupSettings, present: &str) -> anyhow::Result<Wanted> {
-    if let Some(provider) = settings.provider.as_deref().filter(|p| *p != DEFAULT && !PROVIDERS.contains(p)) {
-        let allowed = PROVIDERS.join(", ");
-        return Err(Refusal::look(format!("--provider {provider:?} is not known: allowed are {allowed}, {DEFAULT}")));
+    if let Some(provider) = settings.provider.as_deref().filter(|provider| *provider != DEFAULT) {
+        let known = provider.parse::<Provider>();
+        known.map_err(|error| Refusal::look(format!("--provider: {error}, {DEFAULT}")))?;
     }
     if settings.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
         return Err(Refusal::look(format!("--model may not be empty: give a name, or {DEFAULT}")));
@@ -117,7 +114,7 @@ mod tests {
             set(&mut settings);
             wanted(&settings, "{}").unwrap_err().to_string()
         };
-        assert!(with(|s| s.provider = Some("gpt".into())).contains("allowed are echo, default"));
+        assert!(with(|s| s.provider = Some("gpt".into())).contains("allowed are auto, echo, claude, default"));
         assert!(with(|s| s.processes = Some("many".into())).contains("--processes \"many\""));
         assert!(with(|s| s.memory = Some("lots".into())).contains("\"lots\" is not a size"));
         assert!(with(|s| s.idle_timeout = Some("soon".into())).contains("\"soon\" is not a duration"));

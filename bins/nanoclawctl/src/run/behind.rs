@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nc_config::Options;
-use nc_daemon::Failure;
+use nc_config::{CREDENTIALS, Credentials, Options};
 use nc_daemon::holder::{Children, Ended, Readiness, supervise};
+use nc_daemon::{Failure, Handover};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -34,8 +34,13 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// Starts it and waits until all its programs are ready.
-    pub(super) async fn start(installed: &Installed, options: &Options) -> anyhow::Result<Self> {
+    /// Starts it and waits until all its programs are ready. It gets `credentials` through memory, and not in its
+    /// environment.
+    pub(super) async fn start(
+        installed: &Installed,
+        options: &Options,
+        credentials: &Credentials,
+    ) -> anyhow::Result<Self> {
         let paths = installed.paths();
         let log = paths.logs_dir().join("up.log");
         // The one before is kept, for whoever asks what happened.
@@ -52,6 +57,13 @@ impl Behind {
             command.arg("--set").arg(set);
         }
         command.arg("up").stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        for known in CREDENTIALS {
+            command.env_remove(known.name);
+        }
+        if !credentials.is_empty() {
+            let handover = Handover::new(&credentials.to_hand_on());
+            handover.and_then(|memory| memory.pass(&mut command)).context("failed to hand the credentials over")?;
+        }
         supervise(&mut command);
         readiness.expect(&mut command);
         let mut children = Children::listen()?;

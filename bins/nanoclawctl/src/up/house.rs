@@ -52,7 +52,12 @@ pub(super) enum Leave {
 
 impl House {
     /// Makes the sockets. Nothing lives yet.
-    pub(super) fn build(loaded: &Loaded, options: &Options, voice: Voice) -> Result<Self, Failure> {
+    pub(super) fn build(
+        loaded: &Loaded,
+        options: &Options,
+        around: Surroundings,
+        voice: Voice,
+    ) -> Result<Self, Failure> {
         let installation = &loaded.installation;
         Ok(Self {
             signals: Signals::listen()?,
@@ -63,7 +68,7 @@ impl House {
             ],
             runs: Runs::listen(&installation.runner_socket(), loaded.config.max_runs)?,
             relays: JoinSet::new(),
-            around: Surroundings::of(installation, options),
+            around,
             options: options.clone(),
             at_terminal: terminal_is_there(),
             announced: false,

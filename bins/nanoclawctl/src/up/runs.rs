@@ -85,7 +85,7 @@ impl Runs {
         let connection = connection.into_std()?;
         // As a socket unit passes it; whether it may block is said anew by whoever reads it.
         connection.set_nonblocking(false)?;
-        let (mut command, said) = around.command(PROGRAM)?;
+        let (mut command, said) = around.run(PROGRAM)?;
         command.stdin(Stdio::from(OwnedFd::from(connection)));
         let started = children.spawn(&mut command);
         let pid = started.with_context(|| format!("start {}", around.find(PROGRAM).display()))?;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nc_config::{Installation, Options};
+use nc_daemon::Handover;
+use nc_sandbox::{CERTIFICATE_VARIABLES, PROXY_VARIABLES};
 
 /// Variables that are handed on; everything else of our environment stays with us.
 const HANDED_ON: &[&str] = &["PATH", "HOME", "LANG", "LC_ALL", "TZ", "RUST_BACKTRACE"];
@@ -21,15 +23,18 @@ pub(super) struct Surroundings {
     beside: Option<PathBuf>,
     libexec: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    /// The credentials.
+    handover: Option<Handover>,
 }
 
 impl Surroundings {
-    pub(super) fn of(installation: &Installation, options: &Options) -> Self {
+    pub(super) fn of(installation: &Installation, options: &Options, handover: Option<Handover>) -> Self {
         let beside = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
         Self {
             beside,
             libexec: installation.libexec_dir().to_owned(),
             environment: environment(installation, options, env::vars_os()),
+            handover,
         }
     }
 
@@ -48,6 +53,19 @@ impl Surroundings {
         command.current_dir("/").stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         nc_daemon::holder::supervise(&mut command);
         Ok((command, reader.into()))
+    }
+
+    /// As [`Surroundings::command`], for a program that runs agents: it also gets the credentials, and what is known of the
+    /// way out of this machine, which may have a proxy's password in it.
+    pub(super) fn run(&self, name: &str) -> io::Result<(Command, OwnedFd)> {
+        let (mut command, said) = self.command(name)?;
+        for name in PROXY_VARIABLES.iter().chain(CERTIFICATE_VARIABLES) {
+            command.envs(env::var_os(name).map(|value| (name, value)));
+        }
+        if let Some(handover) = &self.handover {
+            handover.pass(&mut command)?;
+        }
+        Ok((command, said))
     }
 }
 
