@@ -5,10 +5,12 @@
 pub mod container_config;
 pub mod engage;
 mod folder;
+mod harmless;
 mod ids;
 pub mod limits;
 pub mod markup;
 pub mod naming;
+mod nearest;
 pub mod quantity;
 pub mod retry;
 mod time;
@@ -18,7 +20,9 @@ pub mod zone;
 
 pub use container_config::{ContainerConfig, Runtime, Wire};
 pub use folder::{FolderName, FolderNameError};
+pub use harmless::harmless;
 pub use ids::{ChatId, GroupId, RoutingId, Seq};
+pub use nearest::nearest;
 pub use time::{Timestamp, TimestampError};
 pub use trigger::{PatternError, Trigger};
 pub use vocabulary::{

@@ -4,7 +4,8 @@
 const MAX_COMPARED: usize = 80;
 
 /// The candidate that is fewest edits from `name`, if it is no more than a third of the name away (two for short ones).
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.chars().count() > MAX_COMPARED {
         return None;
     }
