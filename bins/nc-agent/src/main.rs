@@ -12,6 +12,7 @@ mod address;
 mod agent;
 mod desk;
 mod failure;
+mod gateway;
 mod in_flight;
 mod mail;
 mod options;

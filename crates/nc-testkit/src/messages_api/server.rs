@@ -76,7 +76,11 @@ async fn messages(State(shared): State<Arc<Shared>>, request: axum::extract::Req
         Reply::Blocks(blocks) => framing.response(stream::iter(events(&model, &blocks).into_iter().map(Ok))),
         Reply::Cut(text) => {
             let begun = opening(&model).into_iter().chain([piece(&text)]).map(Ok);
-            let broken = stream::once(async { Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) });
+            let broken = stream::once(async {
+                // What came before is sent first.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+            });
             framing.response(stream::iter(begun).chain(broken))
         }
         Reply::Hang => framing.response(stream::pending()),
