@@ -155,11 +155,11 @@ fn name_of_target(
 }
 
 fn insert(tx: &Connection, group: GroupId, name: &str, kind: TargetKind, target: i64) -> Result<(), StoreError> {
-    if naming::slug(name) != name {
+    if name.is_empty() || naming::slug(name) != name {
         return Err(StoreError::bad_value(
             "name of a destination",
             name,
-            "use up to 40 bytes of lower-case letters and digits, with single dashes between",
+            "use 1 to 40 bytes of lower-case letters and digits, with single dashes between",
         ));
     }
     let sql = "INSERT INTO destinations (agent_group_id, local_name, target_kind, target_id) VALUES (?1, ?2, ?3, ?4)

@@ -1,6 +1,7 @@
 //! Agent groups: who answers. Each has a folder, a memory and a sandbox of its own.
 
 use nc_model::container_config::ContainerConfigError;
+use nc_model::limits::MAX_NAME;
 use nc_model::{ContainerConfig, FolderName, GroupId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -87,7 +88,7 @@ impl Store {
     /// Makes a group.
     ///
     /// # Errors
-    /// [`StoreError::FolderTaken`], or [`StoreError::BadValue`] for an empty name.
+    /// [`StoreError::FolderTaken`], or [`StoreError::BadValue`] for a name that is empty, too long or not one line.
     pub fn create_group(&mut self, group: &NewGroup) -> Result<Group, StoreError> {
         self.write(|tx| insert_group(tx, group, false))
     }
@@ -130,7 +131,7 @@ impl Store {
     /// Changes a group, and returns it as it is now. Live runs keep what they started with.
     ///
     /// # Errors
-    /// [`StoreError::NoSuch`] where there is no such group, [`StoreError::BadValue`] for an empty name.
+    /// [`StoreError::NoSuch`] where there is no such group, [`StoreError::BadValue`] for its name.
     pub fn edit_group(&mut self, id: GroupId, edit: &GroupEdit) -> Result<Group, StoreError> {
         let sql = "UPDATE agent_groups SET name = ?2, provider = ?3, model = ?4, container_config = ?5 WHERE id = ?1";
         self.write(|tx| {
@@ -176,6 +177,13 @@ fn find_main(conn: &Connection) -> Result<Option<Group>, StoreError> {
 fn check_name(name: &str) -> Result<(), StoreError> {
     if name.trim().is_empty() {
         return Err(StoreError::bad_value("name of a group", name, "it may not be empty"));
+    }
+    if name.len() > MAX_NAME || name.contains(char::is_control) {
+        return Err(StoreError::bad_value(
+            "name of a group",
+            name,
+            "use up to 255 bytes without line breaks and other control characters",
+        ));
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ pub(crate) fn make_place(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
         Ok(made) => follow_directory(&made, dir).map_err(|e| file("set owner and mode of", path, e)),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_file() => Ok(()),
+        // A link to nothing.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::NotAFile { path: path.to_owned() }),
         Err(e) => Err(file("make the store", path, e)),
     }
 }

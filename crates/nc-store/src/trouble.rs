@@ -41,6 +41,10 @@ const READONLY_MOVED: i32 = 8 | (4 << 8);
 /// `SQLITE_READONLY_DIRECTORY`: no journal or shared memory can be made beside the file.
 const READONLY_DIRECTORY: i32 = 8 | (6 << 8);
 
+/// `SQLITE_IOERR_SHMSIZE`: the shared memory beside the file, a file too, cannot grow. Nothing but a full disk was seen
+/// to do that.
+const IO_SHM_SIZE: i32 = 0x0a | (19 << 8);
+
 impl Trouble {
     /// Sorts what SQLite said.
     pub(crate) fn of(error: &rusqlite::Error) -> Self {
@@ -56,6 +60,7 @@ impl Trouble {
         match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Busy,
             ErrorCode::DiskFull => Self::Full,
+            ErrorCode::SystemIoFailure if extended == IO_SHM_SIZE => Self::Full,
             ErrorCode::ReadOnly if extended == READONLY_MOVED => Self::Moved,
             ErrorCode::ReadOnly if extended == READONLY_DIRECTORY => Self::NoPermission,
             ErrorCode::ReadOnly => Self::ReadOnly,

@@ -301,3 +301,34 @@ fn the_last_owner_stays_and_roles_are_kept_once() {
     }
     assert_eq!(store.newest_seq().expect("a look"), Seq(0));
 }
+
+#[test]
+fn a_name_is_one_line_that_is_not_empty_and_not_endless() {
+    let (_dir, mut store) = store();
+    let made = group(&mut store, "family");
+    let (long, longest) = ("n".repeat(256), "n".repeat(255));
+    for bad in ["", " ", "a\nb", "a\tb", "\u{1b}[31mred", "\0", &long] {
+        let new = store.create_group(&NewGroup::new(bad, folder("other")));
+        assert!(matches!(new, Err(StoreError::BadValue { .. })), "{bad:?}: {new:?}");
+        let edit = GroupEdit { name: Some(bad.to_owned()), ..GroupEdit::default() };
+        assert!(matches!(store.edit_group(made, &edit), Err(StoreError::BadValue { .. })), "{bad:?}");
+    }
+    assert_eq!(store.groups_page("", 10).expect("groups").len(), 1);
+    for good in ["Zoë & Jörg", longest.as_str()] {
+        let edit = GroupEdit { name: Some(good.to_owned()), ..GroupEdit::default() };
+        assert_eq!(store.edit_group(made, &edit).expect("a good name").name, good);
+    }
+}
+
+#[test]
+fn a_name_for_a_chat_that_is_none_is_refused_and_nothing_is_wired() {
+    let (_dir, mut store) = store();
+    let group = group(&mut store, "family");
+    let chat = chat(&mut store, "x", None);
+    for bad in ["", "A b", "-", "a--b"] {
+        let error = store.wire(&NewWiring::new(chat, group), Some(bad)).expect_err("a bad name");
+        assert!(matches!(error, StoreError::BadValue { .. }), "{bad:?}: {error:?}");
+    }
+    assert_eq!(store.wirings_of_chat(chat).expect("a look"), []);
+    assert_eq!(store.destinations_of(group).expect("a look"), []);
+}

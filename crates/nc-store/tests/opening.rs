@@ -175,6 +175,16 @@ fn a_damaged_store_is_named_and_doctor_sees_it() {
 }
 
 #[test]
+fn a_link_to_nothing_in_its_place_is_for_a_person() {
+    let (_dir, path) = place();
+    fs::create_dir(path.parent().expect("its directory")).expect("the directory");
+    std::os::unix::fs::symlink("/nowhere/messages.db", &path).expect("a link");
+    let error = refusal(&path);
+    assert!(matches!(error, StoreError::NotAFile { .. }), "{error:?}");
+    assert_eq!(error.exit(), Exit::Look);
+}
+
+#[test]
 fn a_directory_in_its_place_and_a_file_in_place_of_its_directory_are_named() {
     let (dir, path) = place();
     fs::create_dir_all(&path).expect("a directory in its place");
@@ -234,7 +244,7 @@ fn as_nobody() -> Command {
 
 #[test]
 fn a_full_disk_is_named_and_what_was_acknowledged_stays() {
-    for size in ["64k", "200k", "400k", "900k"] {
+    for size in ["8k", "12k", "24k", "64k", "200k", "400k", "900k"] {
         let (_dir, path) = place();
         let mount = path.parent().expect("its directory");
         fs::create_dir(mount).expect("the directory");
