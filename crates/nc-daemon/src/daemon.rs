@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use crate::bell::{Bell, BellError};
 use crate::signals::{Signal, Signals};
 use crate::watchdog::Watchdog;
-use crate::{inherited, logs, notify};
+use crate::{NotifyState, inherited, logs, notify};
 
 /// Why [`Daemon::wait`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl Daemon {
 
     /// Says that everything that can be wrong with the configuration was tried, and the work begins.
     pub fn ready(&self) {
-        notify("READY=1");
+        notify(&[NotifyState::Ready]);
     }
 
     /// Says in a line what the program is doing, for `systemctl status`.
     pub fn status(&self, line: fmt::Arguments<'_>) {
-        notify(&format!("STATUS={}", line.to_string().replace('\n', " ")));
+        notify(&[NotifyState::Status(&line.to_string().replace('\n', " "))]);
     }
 
     /// Sets which log lines are written: `error`, `warn`, `info` (the level at start), `debug` or `trace`.

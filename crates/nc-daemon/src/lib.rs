@@ -62,4 +62,5 @@ pub use inherited::close_on_exec;
 pub use lock::{Lock, LockError, lock, lock_within};
 pub use notify::notify;
 pub use run::run;
+pub use sd_notify::NotifyState;
 pub use signals::{Signal, Signals};

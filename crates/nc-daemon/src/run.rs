@@ -10,7 +10,7 @@ use crate::bell::Bell;
 use crate::daemon::Daemon;
 use crate::inherited::{Inherited, close_on_exec};
 use crate::supervisor::Supervisor;
-use crate::{Failure, Signals, logs, notify};
+use crate::{Failure, NotifyState, Signals, logs, notify};
 
 /// Runs `serve` as the daemon `name` and returns its exit status.
 ///
@@ -46,7 +46,7 @@ where
         };
         match serve(daemon).await {
             Ok(()) => {
-                notify("STOPPING=1");
+                notify(&[NotifyState::Stopping]);
                 ExitCode::SUCCESS
             }
             Err(failure) => end(&failure, bell.as_deref()),
@@ -74,7 +74,7 @@ fn prepare(level: logs::Level, supervised: bool) -> Result<(Daemon, Option<Arc<B
 
 fn end(failure: &Failure, bell: Option<&Bell>) -> ExitCode {
     error!("{:#}; {}", failure.error(), failure.consequence());
-    notify(&format!("STOPPING=1\nSTATUS={}", one_line(failure)));
+    notify(&[NotifyState::Stopping, NotifyState::Status(&one_line(failure))]);
     if let Some(bell) = bell {
         bell.drain();
     }

@@ -5,22 +5,25 @@
 //! each write meets its lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use inotify::{Event, EventMask, Inotify, WatchDescriptor, WatchMask};
 
 /// The file in `work/` that tells of commits.
 const JOURNAL: &str = "outbound.db-journal";
 
 /// What is watched of a work directory.
-const EVENTS: AddWatchFlags = AddWatchFlags::IN_DELETE
-    .union(AddWatchFlags::IN_MODIFY)
-    .union(AddWatchFlags::IN_CLOSE_WRITE)
-    .union(AddWatchFlags::IN_ONLYDIR)
-    .union(AddWatchFlags::IN_DONT_FOLLOW);
+const EVENTS: WatchMask = WatchMask::DELETE
+    .union(WatchMask::MODIFY)
+    .union(WatchMask::CLOSE_WRITE)
+    .union(WatchMask::ONLYDIR)
+    .union(WatchMask::DONT_FOLLOW);
+
+/// Room for events in one read: some 40 of ours.
+const BUFFER: usize = 4096;
 
 /// How many times one call reads: 4 KiB of events each. An agent that makes events without end does not keep its caller.
 const MAX_READS: usize = 64;
@@ -48,7 +51,7 @@ impl<K: Ord + Clone> LiveWatch<K> {
     /// # Errors
     /// What the system says: EMFILE where the user has too many of them (`fs.inotify.max_user_instances`).
     pub fn new() -> io::Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        let inotify = Inotify::init()?;
         Ok(Self { inotify, by_watch: BTreeMap::new(), by_key: BTreeMap::new() })
     }
 
@@ -58,13 +61,13 @@ impl<K: Ord + Clone> LiveWatch<K> {
     /// # Errors
     /// What the system says: ENOSPC where the user has too many watches (`fs.inotify.max_user_watches`).
     pub fn add(&mut self, key: K, work: &Path) -> io::Result<()> {
-        let watch = self.inotify.add_watch(work, EVENTS)?;
-        if let Some(before) = self.by_watch.insert(watch, key.clone())
+        let watch = self.inotify.watches().add(work, EVENTS)?;
+        if let Some(before) = self.by_watch.insert(watch.clone(), key.clone())
             && before != key
         {
             self.by_key.remove(&before);
         }
-        match self.by_key.insert(key, watch) {
+        match self.by_key.insert(key, watch.clone()) {
             Some(old) if old != watch => self.forget(old),
             _ => {}
         }
@@ -96,22 +99,23 @@ impl<K: Ord + Clone> LiveWatch<K> {
     pub fn changes(&mut self) -> io::Result<Changes<K>> {
         let mut changes = Changes { keys: BTreeSet::new(), overflow: false };
         for _ in 0..MAX_READS {
-            match self.inotify.read_events() {
-                Ok(events) => events.iter().for_each(|event| self.note(event, &mut changes)),
-                Err(Errno::EAGAIN) => break,
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
+            let mut buffer = [0; BUFFER];
+            match self.inotify.read_events(&mut buffer) {
+                Ok(events) => events.for_each(|event| self.note(&event, &mut changes)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(changes)
     }
 
-    fn note(&mut self, event: &InotifyEvent, changes: &mut Changes<K>) {
-        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+    fn note(&mut self, event: &Event<&OsStr>, changes: &mut Changes<K>) {
+        if event.mask.contains(EventMask::Q_OVERFLOW) {
             changes.overflow = true;
-        } else if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-            self.gone(event.wd);
-        } else if event.name.as_ref().is_some_and(|name| name == JOURNAL)
+        } else if event.mask.contains(EventMask::IGNORED) {
+            self.gone(&event.wd);
+        } else if event.name.is_some_and(|name| name == JOURNAL)
             && let Some(key) = self.by_watch.get(&event.wd)
         {
             changes.keys.insert(key.clone());
@@ -119,17 +123,17 @@ impl<K: Ord + Clone> LiveWatch<K> {
     }
 
     /// The kernel ended a watch: its directory is gone, or it was removed here before.
-    fn gone(&mut self, watch: WatchDescriptor) {
-        if let Some(key) = self.by_watch.remove(&watch) {
+    fn gone(&mut self, watch: &WatchDescriptor) {
+        if let Some(key) = self.by_watch.remove(watch) {
             self.by_key.remove(&key);
         }
     }
 
     fn forget(&mut self, watch: WatchDescriptor) {
         self.by_watch.remove(&watch);
-        if let Err(errno) = self.inotify.rm_watch(watch) {
+        if let Err(error) = self.inotify.watches().remove(watch) {
             // The directory went away and took its watch along; there is nothing else that it can say.
-            debug_assert_eq!(errno, Errno::EINVAL);
+            debug_assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         }
     }
 }

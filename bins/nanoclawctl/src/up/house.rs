@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nc_config::{Doorbell, Loaded, Options};
 use nc_daemon::holder::{Children, Ended};
-use nc_daemon::{Failure, Signal, Signals};
+use nc_daemon::{Failure, NotifyState, Signal, Signals};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
@@ -155,7 +155,7 @@ impl House {
     fn announce(&mut self) {
         if !self.announced && self.programs.iter().all(Program::is_ready) {
             self.announced = true;
-            nc_daemon::notify("READY=1\nSTATUS=running");
+            nc_daemon::notify(&[NotifyState::Ready, NotifyState::Status("running")]);
             self.voice.say(Level::Info, "ready");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nc_daemon::{Failure, Signal as Asked};
+use nc_daemon::{Failure, NotifyState, Signal as Asked};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -30,7 +30,7 @@ enum Pace {
 impl House {
     /// Stops everything, and returns why it could not go on, or that something had to be killed.
     pub(super) async fn stop(mut self, why: Leave) -> Result<(), Failure> {
-        nc_daemon::notify("STOPPING=1\nSTATUS=stopping");
+        nc_daemon::notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
         self.voice.say(Level::Info, "stopping; interrupt again to kill");
         self.runs.close();
         let runs = self.runs.pids().collect();

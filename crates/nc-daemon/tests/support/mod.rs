@@ -66,21 +66,24 @@ impl Place {
         UnixDatagram::bind(self.path("sock")).expect("a bell is bound")
     }
 
-    /// The next notification.
+    /// The next notification, without the end of its last line.
     pub(crate) fn heard(&self) -> String {
         let mut buffer = [0; 4096];
         let length = self.notify.recv(&mut buffer).expect("the program notifies in time");
-        String::from_utf8_lossy(&buffer[..length]).into_owned()
+        String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
     }
 
     /// Reads notifications up to `wanted`, and returns those before it.
     pub(crate) fn heard_until(&self, wanted: &str) -> Vec<String> {
         let mut before = Vec::new();
+        // A program whose watchdog is fed for ever says something for ever.
+        let end = Instant::now() + PATIENCE;
         loop {
             match self.heard() {
                 this if this == wanted => return before,
                 other => before.push(other),
             }
+            assert!(Instant::now() < end, "{wanted:?} was not said, but {before:?}");
         }
     }
 
