@@ -77,6 +77,19 @@ pub enum ConfigError {
         /// What was given.
         given: String,
     },
+    /// The databases below would have names that are too long.
+    #[error(
+        "the directory {path:?} has a name of {length} bytes, and SQLite opens what belongs there only below a name of at \
+         most {most}: choose another installation with --dir, or another data_dir or store_dir"
+    )]
+    TooLong {
+        /// The directory.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest that can be used.
+        most: usize,
+    },
     /// A variable's value is not UTF-8.
     #[error("environment variable {variable}: the value is not UTF-8")]
     NotUtf8 {

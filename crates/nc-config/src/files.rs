@@ -29,7 +29,7 @@ pub(crate) fn read_all(dir: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError
 fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return nothing(dir).map(|()| Vec::new()),
         Err(source) => return Err(ConfigError::File { path: dir.to_owned(), source }),
     };
     let failed = |source| ConfigError::File { path: dir.to_owned(), source };
@@ -44,7 +44,7 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let file = match open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return nothing(path).map(|()| None),
         Err(source) => return Err(ConfigError::File { path: path.to_owned(), source }),
     };
     let failed = |source| ConfigError::File { path: path.to_owned(), source };
@@ -58,6 +58,15 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         return Err(refused(format!("it is larger than {MAX_FILE_BYTES} bytes")));
     }
     String::from_utf8(bytes).map(Some).map_err(|error| refused(not_utf8(&error)))
+}
+
+/// Nothing is there: not a link either, which somebody made in order to be followed.
+fn nothing(path: &Path) -> Result<(), ConfigError> {
+    if path.is_symlink() {
+        let reason = "it is a link to nothing".to_owned();
+        return Err(ConfigError::NotConfiguration { path: path.to_owned(), reason });
+    }
+    Ok(())
 }
 
 /// Opens for reading, without waiting for the other end where a pipe lies in the file's place.

@@ -6,6 +6,12 @@ use nc_model::{FolderName, GroupId, Seq};
 
 use crate::Config;
 
+/// The longest name of a database, in bytes: SQLite's `MAX_PATHNAME` (`os_unix.c`) less the `-journal` behind it (`pager.c`).
+const MAX_DATABASE: usize = 512 - 8;
+
+/// What lies between the directory of the data and its deepest database, with a group's number of 10 digits.
+const DEEPEST: &str = "/sessions/0123456789/00000000-0000-0000-0000-000000000000/in/inbound.db";
+
 /// The directories of one installation. Every path is absolute; none need exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
@@ -69,6 +75,13 @@ impl Installation {
             data_dir: dir.join(&config.data_dir),
             dir,
         }
+    }
+
+    /// The first directory whose name is too long for the databases below it, and the most bytes that it may have.
+    pub(crate) fn too_long(&self) -> Option<(&Path, usize)> {
+        let rooms = [(&self.data_dir, DEEPEST), (&self.store_dir, "/messages.db")];
+        let mut mosts = rooms.map(|(dir, below)| (dir.as_path(), MAX_DATABASE - below.len())).into_iter();
+        mosts.find(|(dir, most)| dir.as_os_str().len() > *most)
     }
 
     /// The directory that the other paths are relative to.

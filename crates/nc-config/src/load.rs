@@ -11,7 +11,7 @@ use crate::error::ConfigError;
 use crate::installation::Installation;
 use crate::keys::{self, ANY, CHANNELS, KEYS};
 use crate::nearest::nearest;
-use crate::options::{ENV_DIR, ENV_PREFIX, Options};
+use crate::options::{ENV_DIR, ENV_PREFIX, Options, env_name};
 use crate::reader::{Raw, quoted, read};
 use crate::settings::{Setting, Source};
 use crate::{files, place};
@@ -45,7 +45,7 @@ pub(crate) fn load_with(options: &Options, environment: Vec<(OsString, OsString)
     }
     for (name, value) in variables.iter().filter(|(name, _)| name != ENV_DIR) {
         let source = Source::Environment { variable: name.clone() };
-        let key = name[ENV_PREFIX.len()..].replace("__", ".").to_lowercase();
+        let key = key_of(name)?;
         let value = value.to_str().ok_or_else(|| ConfigError::NotUtf8 { variable: name.clone() })?;
         layers.set(&key, Raw::Text(value), source)?;
     }
@@ -53,7 +53,22 @@ pub(crate) fn load_with(options: &Options, environment: Vec<(OsString, OsString)
         let pair = given.split_once('=').ok_or_else(|| ConfigError::NotAssignment { given: given.clone() })?;
         layers.set(pair.0.trim(), Raw::Text(pair.1), Source::Option)?;
     }
-    Ok(layers.finish(dir))
+    let loaded = layers.finish(dir);
+    if let Some((path, most)) = loaded.installation.too_long() {
+        return Err(ConfigError::TooLong { path: path.to_owned(), length: path.as_os_str().len(), most });
+    }
+    Ok(loaded)
+}
+
+/// The key that a variable sets. Only one spelling of each counts, or two of them could contradict each other.
+fn key_of(variable: &str) -> Result<String, ConfigError> {
+    let key = variable[ENV_PREFIX.len()..].replace("__", ".").to_lowercase();
+    let proper = env_name(&key);
+    if variable == proper {
+        return Ok(key);
+    }
+    let from = Source::Environment { variable: variable.to_owned() };
+    Err(ConfigError::UnknownKey { from, key: variable.to_owned(), nearest: Some(proper) })
 }
 
 /// The variables whose names begin with `NANOCLAW_`, in the order of their names.

@@ -1,5 +1,7 @@
 //! Whole configurations, good and bad, as they lie in a directory.
 
+mod misplaced;
+
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::fs;
