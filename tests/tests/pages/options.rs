@@ -8,8 +8,9 @@ use nc_testkit::programs;
 use crate::page::Part;
 use crate::{PROGRAMS, none, some};
 
-/// Options that nanoclawctl describes once for all commands.
-const OF_EVERY_COMMAND: &[&str] = &["--dir", "--help", "--set", "--version"];
+/// Options that nanoclawctl describes once for all commands, and the one that it has besides.
+const OF_EVERY_COMMAND: &[&str] = &["--dir", "--help", "--set"];
+const OF_NONE: &str = "--version";
 
 fn help(program: &str, words: &[&str]) -> String {
     let output = Command::new(programs().join(program)).args(words).arg("--help").output().expect("the program starts");
@@ -63,7 +64,8 @@ fn differences(of: &str, program: &BTreeSet<String>, page: &BTreeSet<String>) ->
 fn faults_of_commands(page: &Part, leaves: &[(String, String)]) -> Vec<String> {
     let parts = page.section("DESCRIPTION").subsections();
     let common: BTreeSet<String> = OF_EVERY_COMMAND.iter().map(|option| (*option).to_owned()).collect();
-    let mut wrong = differences("every command", &common, &described(&parts[0]));
+    let of_all = common.iter().cloned().chain([OF_NONE.to_owned()]).collect();
+    let mut wrong = differences("every command", &of_all, &described(&parts[0]));
     let names: BTreeSet<String> = leaves.iter().map(|(name, _)| name.clone()).collect();
     wrong.extend(differences("commands", &names, &parts.iter().skip(1).map(|part| part.title.clone()).collect()));
     for (name, help) in leaves {
@@ -94,4 +96,15 @@ fn every_command_stands_in_the_page_and_the_reverse() {
     for (from, to) in [(".Ss chat list", ".Ss chat lists"), (".It Fl -folder Ar FOLDER", ".It Fl -place Ar FOLDER")] {
         some(&faults_of_commands(&Part::of(&text.replace(from, to)), &leaves), from);
     }
+}
+
+#[test]
+fn every_credential_stands_in_the_page() {
+    let names: BTreeSet<String> = nc_config::CREDENTIALS.iter().map(|known| known.name.to_owned()).collect();
+    let page = Part::page("nanoclawctl.1").section("DESCRIPTION").subsection("secret set");
+    let items = page.items();
+    let described: BTreeSet<String> = items.iter().flat_map(|item| item.under("Ev")).map(str::to_owned).collect();
+    none(&differences("credentials", &names, &described));
+    let more = names.into_iter().chain(["NEW_KEY".to_owned()]).collect();
+    some(&differences("credentials", &more, &described), "a new credential");
 }
