@@ -1,9 +1,14 @@
 //! The command line.
 
+mod admin;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use nc_config::{CREDENTIALS, ClaudeVersion, Options};
+use nc_model::{EngageMode, IgnoredMessagePolicy, SenderScope, SessionMode};
+
+pub(crate) use self::admin::*;
 
 /// Look after a NanoClaw installation, and talk to its agents
 #[derive(Debug, Parser)]
@@ -22,8 +27,11 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole toolkit in the foreground, without an init system
     Up,
-    /// Make the main group on first use, start everything, talk, and stop everything again
-    Run,
+    /// Make the main group on first use, start everything, talk, and stop everything again; or look at runs of agents
+    Run {
+        #[command(subcommand)]
+        command: Option<Run>,
+    },
     /// Talk to an agent in this terminal; with standard input not a terminal each line is a message
     Talk(Talk),
     /// Agent groups: who answers
@@ -40,6 +48,33 @@ pub(crate) enum Command {
     Wire(Wire),
     /// Take a chat from a group
     Unwire(Unwire),
+    /// What an agent may write to, by its own names
+    Destination {
+        #[command(subcommand)]
+        command: Destination,
+    },
+    /// Sessions: where an agent and a chat meet
+    Session {
+        #[command(subcommand)]
+        command: Session,
+    },
+    /// Users: who writes
+    User {
+        #[command(subcommand)]
+        command: User,
+    },
+    /// Who owns the installation, and who is an admin
+    Role {
+        #[command(subcommand)]
+        command: RoleCommand,
+    },
+    /// Whom a group knows
+    Member {
+        #[command(subcommand)]
+        command: Member,
+    },
+    /// Why a message was answered or not: what was decided, by which rule, and what came of it
+    Why(Why),
     /// What became of every message and delivery
     Ledger(Ledger),
     /// Credentials that are kept as files of the installation
@@ -81,7 +116,7 @@ pub(crate) enum Group {
     /// Make a group and its folder
     Add(GroupAdd),
     /// List the groups
-    List(Json),
+    List(List),
     /// Show a group, its wirings and what its agent may address
     Show(GroupShow),
     /// Change a group
@@ -163,12 +198,6 @@ pub(crate) struct Json {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Chat {
-    /// List the chats and who listens to them
-    List(Json),
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct Wire {
     /// The chat: its number, its CHANNEL:ADDRESS such as terminal:ana, or its name
@@ -180,21 +209,21 @@ pub(crate) struct Wire {
     /// What the agent calls the chat; without it made of the chat's name
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) local_name: Option<String>,
-    /// Which session a message belongs to: shared
+    /// Which session a message belongs to: shared (one a chat), per-thread, or agent-shared (one for all its chats)
     #[arg(long, value_name = "MODE", default_value = "shared")]
-    pub(crate) session_mode: String,
-    /// What makes the agent answer: pattern
+    pub(crate) session_mode: SessionMode,
+    /// What makes the agent answer: pattern, mention, or mention-sticky (and from then on everything in that thread)
     #[arg(long, value_name = "MODE", default_value = "pattern")]
-    pub(crate) engage: String,
-    /// A pattern in place of @NAME (is refused: not built yet)
-    #[arg(long, value_name = "REGEX")]
+    pub(crate) engage: EngageMode,
+    /// A regular expression, in any case, in place of @NAME at the start
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     pub(crate) pattern: Option<String>,
-    /// Whose messages it takes: all
+    /// Whose messages it takes: all, or known (owners, admins and members)
     #[arg(long, value_name = "SCOPE", default_value = "all")]
-    pub(crate) senders: String,
-    /// What becomes of a message that does not engage it: accumulate
+    pub(crate) senders: SenderScope,
+    /// What becomes of a message that does not engage it: accumulate (it is context later) or drop
     #[arg(long, value_name = "POLICY", default_value = "accumulate")]
-    pub(crate) ignored: String,
+    pub(crate) ignored: IgnoredMessagePolicy,
     /// Which group's rule counts where nobody takes a message: the highest
     #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) priority: i64,

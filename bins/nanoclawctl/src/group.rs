@@ -7,23 +7,21 @@ mod show;
 use std::process::ExitCode;
 
 use nc_config::Options;
-use nc_model::FolderName;
+use nc_model::{FolderName, GroupId};
 use nc_store::{Group, GroupEdit, Store};
 
 pub(crate) use self::add::{TERMINAL, add_main};
+pub(crate) use self::show::{destination, how, target};
 use crate::cli;
 use crate::ending::Refusal;
 use crate::installed::Installed;
-use crate::output;
-
-/// How many groups are read at once.
-const PAGE: u32 = 500;
+use crate::{names, output};
 
 pub(crate) fn run(options: &Options, command: &cli::Group) -> anyhow::Result<ExitCode> {
     let installed = Installed::load(options)?;
     match command {
         cli::Group::Add(add) => add::add(&installed, add)?,
-        cli::Group::List(list) => show::list(&installed.existing_store()?, list.json)?,
+        cli::Group::List(list) => show::list(&installed.existing_store()?, list)?,
         cli::Group::Show(show) => show::show(&installed, show)?,
         cli::Group::Edit(edit) => change(&installed, edit)?,
         cli::Group::Remove(remove) => take_away(&installed, &remove.group)?,
@@ -31,32 +29,24 @@ pub(crate) fn run(options: &Options, command: &cli::Group) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// The group in this folder.
-pub(crate) fn find(store: &Store, folder: &str) -> anyhow::Result<Group> {
-    let folder = parse_folder(folder)?;
-    store.group_by_folder(&folder)?.ok_or_else(|| {
-        Refusal::no(format!(
-            "there is no group in the folder \"{folder}\": `nanoclawctl group list` shows those that are"
-        ))
-    })
+/// The group that `given` means: its folder, or its number.
+pub(crate) fn find(store: &Store, given: &str) -> anyhow::Result<Group> {
+    let folder = parse_folder(given)?;
+    if let Some(group) = store.group_by_folder(&folder)? {
+        return Ok(group);
+    }
+    if let Ok(id) = given.parse() {
+        return Ok(store.group(GroupId(id))?);
+    }
+    let meant = names::question(names::nearest_group(store, given)?);
+    Err(Refusal::no(format!(
+        "there is no group in the folder \"{folder}\"{meant}: `nanoclawctl group list` shows those that are"
+    )))
 }
 
 /// The name of a folder, as given on the command line.
 fn parse_folder(folder: &str) -> anyhow::Result<FolderName> {
     FolderName::parse(folder).map_err(|error| Refusal::look(error.to_string()))
-}
-
-/// All groups, by folder.
-fn all(store: &Store) -> anyhow::Result<Vec<Group>> {
-    let mut groups: Vec<Group> = Vec::new();
-    loop {
-        let after = groups.last().map(|g| g.folder.as_str().to_owned()).unwrap_or_default();
-        let page = store.groups_page(&after, PAGE)?;
-        if page.is_empty() {
-            return Ok(groups);
-        }
-        groups.extend(page);
-    }
 }
 
 fn change(installed: &Installed, edit: &cli::GroupEdit) -> anyhow::Result<()> {

@@ -2,19 +2,16 @@
 
 use std::process::ExitCode;
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use nc_config::Options;
 use nc_model::Timestamp;
-use nc_model::quantity::parse_duration;
 use nc_store::{Count, Imbalance, Ledger, Span, now};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli;
-use crate::ending::Refusal;
 use crate::installed::Installed;
 use crate::output::{self, line};
+use crate::when::read_time;
 
 pub(crate) fn run(options: &Options, ledger: &cli::Ledger) -> anyhow::Result<ExitCode> {
     let installed = Installed::load(options)?;
@@ -116,45 +113,4 @@ fn readable_times(row: &mut Value) {
 fn word(state: impl Serialize) -> String {
     let word = serde_json::to_value(state).ok();
     word.as_ref().and_then(Value::as_str).unwrap_or("?").replace('_', " ")
-}
-
-/// Reads a point in time: how long ago, RFC 3339, or a date or date and time in `zone`.
-fn read_time(option: &str, given: &str, zone: &TimeZone, now: Timestamp) -> anyhow::Result<Timestamp> {
-    if let Ok(ago) = parse_duration(given) {
-        return Ok(now.plus_ms(-i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)));
-    }
-    if let Ok(time) = given.parse::<jiff::Timestamp>() {
-        return Ok(Timestamp(time.as_millisecond()));
-    }
-    let civil = given.parse::<DateTime>().ok().or_else(|| Some(given.parse::<Date>().ok()?.at(0, 0, 0, 0)));
-    let zoned = civil.and_then(|civil| zone.to_timestamp(civil).ok());
-    zoned.map(|time| Timestamp(time.as_millisecond())).ok_or_else(|| {
-        Refusal::look(format!(
-            "{option} {given:?} is not a time: write 2026-11-24, \"2026-11-24 18:00:00\", RFC 3339, or how long ago: 90s, \
-             30m, 24h"
-        ))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_a_date_a_moment_or_how_long_ago() {
-        let zone = TimeZone::get("Europe/Paris").unwrap();
-        let now = Timestamp(1_000_000_000);
-        let cases = [
-            ("24h", "1970-01-11T13:46:40.000Z"),
-            ("2026-11-24T18:00:00Z", "2026-11-24T18:00:00.000Z"),
-            ("2026-11-24", "2026-11-23T23:00:00.000Z"),
-            ("2026-11-24 18:00:00", "2026-11-24T17:00:00.000Z"),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(read_time("--since", given, &zone, now).unwrap().to_string(), expected, "{given}");
-        }
-        for given in ["", "yesterday", "5", "24d", "2026-13-01"] {
-            assert!(read_time("--since", given, &zone, now).is_err(), "{given} was taken");
-        }
-    }
 }

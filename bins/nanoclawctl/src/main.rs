@@ -15,17 +15,25 @@ mod cli;
 mod completions;
 mod config;
 mod credentials;
+mod destination;
 mod doctor;
 mod ending;
 mod group;
 mod installed;
 mod ledger;
+mod names;
 mod output;
+mod page;
+mod people;
 mod run;
+mod runs;
 mod secret;
+mod session;
 mod talk;
 mod up;
 mod user;
+mod when;
+mod why;
 mod wire;
 
 use std::process::ExitCode;
@@ -44,12 +52,19 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     let options = &cli.options;
     match &cli.command {
         Command::Up => run::up(options),
-        Command::Run => run::run(options),
+        Command::Run { command: None } => run::run(options),
+        Command::Run { command: Some(command) } => runs::run(options, command),
         Command::Talk(talk) => talk::run(options, talk),
         Command::Group { command } => group::run(options, command),
         Command::Chat { command } => chats::run(options, command),
         Command::Wire(wire) => wire::wire(options, wire),
         Command::Unwire(unwire) => wire::unwire(options, unwire),
+        Command::Destination { command } => destination::run(options, command),
+        Command::Session { command } => session::run(options, command),
+        Command::User { command } => people::users(options, command),
+        Command::Role { command } => people::roles(options, command),
+        Command::Member { command } => people::members(options, command),
+        Command::Why(why) => why::run(options, why),
         Command::Ledger(ledger) => ledger::run(options, ledger),
         Command::Secret { command } => secret::run(options, command),
         Command::Claude { command } => claude::run(options, command),

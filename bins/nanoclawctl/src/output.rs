@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Row, Table, presets};
+pub(crate) use nc_model::harmless;
 use serde::Serialize;
 
 /// Columns between two columns of a table.
@@ -37,33 +38,38 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
-/// Prints rows in columns under `heads`. Without rows only `empty` is printed.
+/// Prints rows in columns under `heads`, each a line: on a terminal cut to its width, elsewhere whole. Without rows only
+/// `empty` is printed.
 pub(crate) fn table(heads: &[&str], rows: Vec<Vec<String>>, empty: &str) -> anyhow::Result<()> {
     if rows.is_empty() {
         return line(empty);
     }
+    laid_out(heads, rows, Some(1))
+}
+
+/// Prints what is known of one thing, each a name and a value, which takes as many lines as it needs.
+pub(crate) fn facts(rows: Vec<(&str, String)>) -> anyhow::Result<()> {
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    laid_out(&["what", "value"], rows, None)
+}
+
+fn laid_out(heads: &[&str], rows: Vec<Vec<String>>, height: Option<usize>) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(heads.iter().map(|head| head.to_uppercase()));
+    let on_terminal = io::stdout().is_terminal();
+    table.set_content_arrangement(if on_terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled });
     for row in rows {
-        table.add_row(row.iter().map(|cell| harmless(cell)));
+        let mut row = Row::from(row.iter().map(|cell| harmless(cell).replace(['\n', '\t'], " ")));
+        if let Some(lines) = height.filter(|_| on_terminal) {
+            row.max_height(lines);
+        }
+        table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, GAP));
     }
     let text = table.lines().map(|l| l.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
     line(text)
-}
-
-/// The text without what a terminal would obey: control characters are shown as pictures, but for line ends and tabs.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-            '\x7f'..='\u{9f}' => '\u{fffd}',
-            c => c,
-        })
-        .collect()
 }
 
 /// A path between quotes, with what is odd in it escaped.
@@ -105,15 +111,5 @@ impl Colour {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn a_terminal_obeys_nothing_in_a_harmless_text() {
-        assert_eq!(harmless("a\x1b[2J\r\nb\tc\u{9b}d\x7f é👍"), "a␛[2J␍\nb\tc\u{fffd}d\u{fffd} é👍");
     }
 }

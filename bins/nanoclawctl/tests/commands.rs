@@ -101,7 +101,7 @@ fn a_group_is_changed_shown_and_removed_and_its_folder_stays() {
 }
 
 #[test]
-fn a_chat_is_wired_by_number_address_or_name_and_only_as_far_as_it_is_built() {
+fn a_chat_is_wired_by_number_address_or_name_in_every_way_that_there_is() {
     let house = House::with_main();
     house.ok(&["group", "add", "Family"]);
     house.ok(&["wire", "terminal:root", "family", "--as", "home", "--priority", "-2"]);
@@ -114,16 +114,12 @@ fn a_chat_is_wired_by_number_address_or_name_and_only_as_far_as_it_is_built() {
     house.ok(&["unwire", &chat, "family"]);
     assert_eq!(house.ctl(&["unwire", &chat, "family"]).status, 1);
     let cases: &[(&[&str], i32, &str)] = &[
-        (
-            &["--engage", "mention"],
-            78,
-            "--engage mention is refused: it is not built yet; what works now is --engage pattern",
-        ),
-        (&["--session-mode", "per-thread"], 78, "--session-mode per-thread is refused"),
-        (&["--senders", "known"], 78, "--senders known is refused"),
-        (&["--ignored", "drop"], 78, "--ignored drop is refused"),
-        (&["--pattern", "^x"], 78, "--pattern \"^x\" is refused"),
-        (&["--engage", "often"], 78, "allowed are pattern, mention, mention-sticky"),
+        (&["--session-mode", "one"], 64, "allowed are shared, per-thread, agent-shared"),
+        (&["--senders", "some"], 64, "allowed are all, known"),
+        (&["--ignored", "keep"], 64, "allowed are drop, accumulate"),
+        (&["--engage", "often"], 64, "allowed are pattern, mention, mention-sticky"),
+        (&["--pattern", "(x"], 78, "--pattern"),
+        (&["--pattern", "x", "--engage", "mention"], 78, "counts only with --engage pattern"),
         (&["--priority", "high"], 64, "invalid value 'high'"),
         (&["--as", "Not A Slug"], 78, "lower-case letters and digits"),
     ];
@@ -133,6 +129,13 @@ fn a_chat_is_wired_by_number_address_or_name_and_only_as_far_as_it_is_built() {
         assert_eq!(ran.status, *status, "{options:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(reason), "{options:?}: {}", ran.stderr);
     }
+    assert_eq!(json(&house.ok(&["group", "show", "family", "--json"]))["wirings"], json("[]"), "nothing is half done");
+    let all = ["--session-mode", "per-thread", "--engage", "pattern", "--pattern", "^deploy", "--senders", "known"];
+    house.ok(&[&["wire", chat.as_str(), "family", "--ignored", "drop", "--priority", "7"], all.as_slice()].concat());
+    let wiring = &json(&house.ok(&["chat", "show", &chat, "--json"]))["wirings"][0];
+    let words = ["session_mode", "engage_mode", "engage_pattern", "sender_scope", "ignored_message_policy", "group"];
+    let words = words.map(|name| wiring[name].as_str().unwrap_or_default().to_owned());
+    assert_eq!(words, ["per-thread", "pattern", "^deploy", "known", "drop", "family"], "{wiring}");
     for (chat, reason) in [("terminal:no-such-user", "no Unix user"), ("999", "there is none"), ("nowhere", "no chat")]
     {
         let ran = house.ctl(&["wire", chat, "family"]);

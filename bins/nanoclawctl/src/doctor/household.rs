@@ -63,7 +63,10 @@ fn owners(store: &Store) -> Check {
     const NAME: &str = "owner";
     match store.owners() {
         Ok(owners) if owners.is_empty() => {
-            let mend = "whoever makes the main group becomes it: `nanoclawctl group add NAME --main`";
+            let mend = match store.main_group() {
+                Ok(None) => "whoever makes the main group becomes it: `nanoclawctl group add NAME --main`",
+                _ => "`nanoclawctl role grant USER owner`; `nanoclawctl user list` shows the users",
+            };
             Check::warn(NAME, "nobody owns the installation: nobody is told when something fails", mend)
         }
         Ok(owners) => Check::ok(NAME, owners.join(", ")),

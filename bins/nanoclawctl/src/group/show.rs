@@ -3,16 +3,25 @@
 use nc_store::{Destination, Group, Store, Target, Wiring};
 use serde_json::{Value, json};
 
-use super::{all, find};
-use crate::cli::GroupShow;
+use super::find;
+use crate::cli::{GroupShow, List};
 use crate::installed::Installed;
-use crate::{chats, output};
+use crate::{chats, output, page};
 
-pub(super) fn list(store: &Store, as_json: bool) -> anyhow::Result<()> {
-    let groups = all(store)?;
-    if as_json {
-        return output::json(&groups.iter().map(fields).collect::<Vec<_>>());
+pub(super) fn list(store: &Store, list: &List) -> anyhow::Result<()> {
+    let after = list.page.after.as_deref().unwrap_or_default();
+    let (groups, more) =
+        page::cut(store.groups_page(after, page::asked(&list.page))?, &list.page, |group| group.folder.to_string());
+    if list.json.json {
+        output::json(&groups.iter().map(fields).collect::<Vec<_>>())?;
+    } else {
+        print(store, &groups)?;
     }
+    page::tell(more);
+    Ok(())
+}
+
+fn print(store: &Store, groups: &[Group]) -> anyhow::Result<()> {
     let row = |group: &Group| -> anyhow::Result<Vec<String>> {
         let chats = store.wirings_of_group(group.id)?.len();
         let main = if group.is_main { "main" } else { "" };
@@ -42,26 +51,23 @@ pub(super) fn show(installed: &Installed, show: &GroupShow) -> anyhow::Result<()
     }
     let or_default = |value: &Option<String>| value.clone().unwrap_or_else(|| "default".to_owned());
     let mut rows = vec![
-        vec!["name".to_owned(), group.name.clone()],
-        vec!["folder".to_owned(), dir.display().to_string()],
-        vec!["main".to_owned(), if group.is_main { "yes" } else { "no" }.to_owned()],
-        vec!["provider".to_owned(), or_default(&group.provider)],
-        vec!["model".to_owned(), or_default(&group.model)],
-        vec!["sandbox".to_owned(), group.container_config.clone()],
-        vec!["made".to_owned(), group.created_at.to_string()],
+        ("name", group.name.clone()),
+        ("number", group.id.to_string()),
+        ("folder", dir.display().to_string()),
+        ("main", if group.is_main { "yes" } else { "no" }.to_owned()),
+        ("provider", or_default(&group.provider)),
+        ("model", or_default(&group.model)),
+        ("sandbox", group.container_config.clone()),
+        ("made", group.created_at.to_string()),
     ];
     for wiring in &wirings {
         let chat = chats::address(&store.chat(wiring.chat)?);
-        let how = format!("{}, {}, priority {}", wiring.session_mode, wiring.engage_mode, wiring.priority);
-        rows.push(vec!["listens to".to_owned(), format!("{chat} ({how})")]);
+        rows.push(("listens to", format!("{chat} ({})", how(wiring))));
     }
     for destination in &destinations {
-        rows.push(vec![
-            "may address".to_owned(),
-            format!("{} = {}", destination.local_name, target(&destination.target)),
-        ]);
+        rows.push(("may address", format!("{} = {}", destination.local_name, target(&destination.target))));
     }
-    output::table(&["what", "value"], rows, "")
+    output::facts(rows)
 }
 
 fn fields(group: &Group) -> Value {
@@ -71,6 +77,15 @@ fn fields(group: &Group) -> Value {
         "id": group.id, "folder": group.folder, "name": group.name, "main": group.is_main, "provider": group.provider,
         "model": group.model, "container_config": container, "created_at": group.created_at.to_string(),
     })
+}
+
+/// How a group listens to a chat, in the words of `wire`.
+pub(crate) fn how(wiring: &Wiring) -> String {
+    let pattern = wiring.engage_pattern.as_ref().map(|pattern| format!(" {pattern:?}")).unwrap_or_default();
+    format!(
+        "{}, {}{pattern}, senders {}, {}, priority {}",
+        wiring.session_mode, wiring.engage_mode, wiring.sender_scope, wiring.ignored_message_policy, wiring.priority
+    )
 }
 
 fn wiring(store: &Store, wiring: &Wiring) -> anyhow::Result<Value> {
@@ -83,11 +98,13 @@ fn wiring(store: &Store, wiring: &Wiring) -> anyhow::Result<Value> {
     }))
 }
 
-fn destination(destination: &Destination) -> Value {
+/// A destination as JSON.
+pub(crate) fn destination(destination: &Destination) -> Value {
     json!({ "name": destination.local_name, "target": destination.target })
 }
 
-fn target(target: &Target) -> String {
+/// What a name stands for, in a word or two.
+pub(crate) fn target(target: &Target) -> String {
     match target {
         Target::Chat { channel, platform_id, .. } => format!("{channel}:{platform_id}"),
         Target::Agent { folder, .. } => format!("agent {folder}"),
