@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use nc_channel::ChannelError;
 use nc_config::{ConfigError, CredentialError};
 use nc_daemon::Failure;
 use nc_store::{Exit, StoreError};
@@ -52,7 +53,7 @@ pub(crate) fn of(result: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// The chain in one line. A cause that its effect already quotes is not said again.
 fn said(error: &anyhow::Error) -> String {
-    let mut text = if error.downcast_ref::<StoreError>().is_some() { "failed to ".to_owned() } else { String::new() };
+    let mut text = if store_error(error.as_ref()).is_some() { "failed to ".to_owned() } else { String::new() };
     text.push_str(&error.to_string());
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -74,10 +75,18 @@ fn status_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() || cause.is::<CredentialError>() {
         return Some(Failure::CONFIG);
     }
-    if let Some(store) = cause.downcast_ref::<StoreError>() {
+    if let Some(store) = store_error(cause) {
         return Some(status_of_store(store));
     }
     cause.downcast_ref::<io::Error>().map(status_of_io)
+}
+
+/// The store's own error, also where the channel hands it on.
+fn store_error<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a StoreError> {
+    match cause.downcast_ref::<ChannelError>() {
+        Some(ChannelError::Store(store)) => Some(store),
+        _ => cause.downcast_ref::<StoreError>(),
+    }
 }
 
 fn status_of_store(error: &StoreError) -> u8 {
@@ -106,4 +115,20 @@ fn status_of_io(error: &io::Error) -> u8 {
 
 fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref::<crate::output::Closed>().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_refuses_a_channel_ends_as_what_it_refuses_anybody() {
+        let refusal = || StoreError::TooMany { given: 2, most: 1 };
+        let direct = anyhow::Error::new(refusal());
+        let through_a_channel = anyhow::Error::new(ChannelError::Store(refusal()));
+        let deeper = anyhow::Error::new(ChannelError::Store(refusal())).context("failed to say it");
+        for error in [&direct, &through_a_channel, &deeper] {
+            assert_eq!((status(error), &said(error)[..10]), (Failure::AGAIN, "failed to "), "{error:?}");
+        }
+    }
 }

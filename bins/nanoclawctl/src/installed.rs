@@ -60,6 +60,18 @@ impl Installed {
         }
     }
 
+    /// Looks at what is there before anything is made, so that a bad place or store leaves nothing half done.
+    pub(crate) fn look_first(&self) -> anyhow::Result<()> {
+        let paths = self.paths();
+        for dir in [paths.data_dir(), paths.store_dir(), paths.groups_dir(), paths.run_dir()] {
+            is_dir(dir)?;
+        }
+        if paths.store_file().symlink_metadata().is_ok() {
+            Store::open(&paths.store_file())?;
+        }
+        Ok(())
+    }
+
     /// Where the router is rung.
     pub(crate) fn router_bell(&self) -> PathBuf {
         self.paths().doorbell(Doorbell::Router)
@@ -69,16 +81,8 @@ impl Installed {
     /// that its group may write is made likewise, everything else 0700.
     pub(crate) fn make_dir(&self, path: &Path) -> anyhow::Result<bool> {
         let failed = || format!("failed to make the directory {}", quoted(path));
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => return Ok(false),
-            Ok(_) => {
-                return Err(Refusal::look(format!(
-                    "{} is not a directory: move it away, then try again",
-                    quoted(path)
-                )));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(failed),
+        if is_dir(path)? {
+            return Ok(false);
         }
         let above = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         self.make_dir(above)?;
@@ -133,5 +137,15 @@ impl Installed {
             Some((uid, gid)) => fchown(file, Some(uid), Some(gid)),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether there is a directory, or nothing yet; anything else in its place is for a person.
+fn is_dir(path: &Path) -> anyhow::Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(true),
+        Ok(_) => Err(Refusal::look(format!("{} is not a directory: move it away, then try again", quoted(path)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("failed to look at the directory {}", quoted(path))),
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let handed = credentials::handed_over()?;
     let installed = Installed::load(options)?;
+    installed.look_first()?;
     make_places(&installed)?;
     let credentials = credentials::for_runs(&installed, handed)?;
     crate::up::run(&installed.loaded, options, &credentials)
@@ -33,12 +34,13 @@ pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
 /// `nanoclawctl run`.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let installed = Installed::load(options)?;
+    installed.look_first()?;
     make_places(&installed)?;
     let mut store = installed.store()?;
     ensure_main(&installed, &mut store)?;
     let plain = cli::Talk::default();
     // Before anything is started: whoever cannot talk here is told at once.
-    talk::choose(&mut store, &UnixUser::current(), plain.group.as_deref())?;
+    talk::choose(&store, &UnixUser::current(), plain.group.as_deref())?;
     let credentials = credentials::for_runs(&installed, Credentials::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The main thread starts the child: the kernel takes the end of the starting thread for the end of the parent.

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use nc_config::Options;
 use nc_model::ChatId;
-use nc_store::{NewChat, NewWiring, Store};
+use nc_store::{Group, NewChat, NewWiring, Store};
 
 use self::conversation::Conversation;
 use self::lines::Line;
@@ -38,10 +38,11 @@ pub(crate) fn run(options: &Options, talk: &cli::Talk) -> anyhow::Result<ExitCod
 /// Talks until the person leaves or the input ends.
 pub(crate) async fn with(installed: &Installed, mut store: Store, talk: &cli::Talk) -> anyhow::Result<ExitCode> {
     let user = UnixUser::current();
-    let chat = choose(&mut store, &user, talk.group.as_deref())?;
+    let chosen = choose(&store, &user, talk.group.as_deref())?;
     if !nc_daemon::hears(&installed.router_bell()) {
         return Err(nothing_runs(installed));
     }
+    let chat = chosen.chat(&mut store, &user)?;
     let conversation = Conversation::open(installed, store, user, chat)?;
     if let Some(text) = &talk.once {
         return piped::run(conversation, lines::once(text)).await;
@@ -61,27 +62,47 @@ fn nothing_runs(installed: &Installed) -> anyhow::Error {
     ))
 }
 
+/// Which chat is meant. Nothing is made before it is known that somebody will answer.
+#[derive(Debug)]
+pub(crate) enum Chosen {
+    /// One that is there.
+    There(ChatId),
+    /// One with this group alone.
+    Apart(Group),
+}
+
 /// This user's chat: with everybody who listens to the terminal, or with one group alone.
-pub(crate) fn choose(store: &mut Store, user: &UnixUser, group: Option<&str>) -> anyhow::Result<ChatId> {
-    let own = NewChat { channel: TERMINAL, platform_id: &user.name, name: None, is_group: false };
+pub(crate) fn choose(store: &Store, user: &UnixUser, group: Option<&str>) -> anyhow::Result<Chosen> {
+    let own = store.find_chat(TERMINAL, &user.name)?;
+    let wirings = own.as_ref().map(|chat| store.wirings_of_chat(chat.id)).transpose()?.unwrap_or_default();
     let Some(folder) = group else {
-        let chat = store.ensure_chat(&own)?;
-        return if store.wirings_of_chat(chat)?.is_empty() { Err(nobody_listens(store, user)?) } else { Ok(chat) };
+        return match own {
+            Some(chat) if !wirings.is_empty() => Ok(Chosen::There(chat.id)),
+            _ => Err(nobody_listens(store, user)?),
+        };
     };
     let group = group::find(store, folder)?;
-    if let Some(chat) = store.find_chat(TERMINAL, &user.name)?
-        && let [only] = store.wirings_of_chat(chat.id)?.as_slice()
-        && only.group == group.id
-    {
-        return Ok(chat.id);
+    match (own, wirings.as_slice()) {
+        (Some(chat), [only]) if only.group == group.id => Ok(Chosen::There(chat.id)),
+        _ => Ok(Chosen::Apart(group)),
     }
-    let address = format!("{}/{}", user.name, group.folder);
-    let apart = NewChat { channel: TERMINAL, platform_id: &address, name: Some(&user.name), is_group: false };
-    let chat = store.ensure_chat(&apart)?;
-    if store.wirings_of_chat(chat)?.iter().all(|w| w.group != group.id) {
-        store.wire(&NewWiring::new(chat, group.id), None)?;
+}
+
+impl Chosen {
+    /// The chat, made and wired where it is missing.
+    fn chat(self, store: &mut Store, user: &UnixUser) -> anyhow::Result<ChatId> {
+        let group = match self {
+            Self::There(chat) => return Ok(chat),
+            Self::Apart(group) => group,
+        };
+        let address = format!("{}/{}", user.name, group.folder);
+        let apart = NewChat { channel: TERMINAL, platform_id: &address, name: Some(&user.name), is_group: false };
+        let chat = store.ensure_chat(&apart)?;
+        if store.wirings_of_chat(chat)?.iter().all(|w| w.group != group.id) {
+            store.wire(&NewWiring::new(chat, group.id), None)?;
+        }
+        Ok(chat)
     }
-    Ok(chat)
 }
 
 fn nobody_listens(store: &Store, user: &UnixUser) -> anyhow::Result<anyhow::Error> {

@@ -1,8 +1,10 @@
 //! `nanoclawctl run` with the real programs: what it leaves behind, and what it says where it cannot start.
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nc_testkit::{PATIENCE, Signal, Toolkit, finish, processes, programs, wait_until};
@@ -77,4 +79,51 @@ fn the_log_is_for_its_owner_and_the_one_before_is_kept() {
         assert_eq!(logs.len(), expected);
         assert!(logs.iter().all(|log| log.metadata().expect("a log").permissions().mode() & 0o777 == 0o600));
     }
+}
+
+/// Makes something of an installation that nobody can start.
+type Spoil = fn(&Path) -> io::Result<()>;
+
+#[test]
+fn what_cannot_be_used_is_said_before_anything_is_made() {
+    let spoils: [(Spoil, &str); 4] = [
+        (|dir| fs::write(dir.join("store/messages.db"), "Dear Ana"), "is not a database"),
+        (|dir| fs::write(dir.join("data"), ""), "data\" is not a directory"),
+        (
+            |dir| fs::remove_dir_all(dir.join("groups")).and_then(|()| fs::write(dir.join("groups"), "")),
+            "groups\" is not",
+        ),
+        (
+            |dir| {
+                fs::remove_file(dir.join("store/messages.db"))
+                    .and_then(|()| symlink("/nowhere", dir.join("store/messages.db")))
+            },
+            "is not a regular file",
+        ),
+    ];
+    for (spoil, says) in spoils {
+        let kit = Toolkit::new();
+        kit.ctl_ok(["group", "add", "Andy", "--main"]);
+        spoil(&kit.dir()).expect("spoilt");
+        let before = names_below(&kit.dir());
+        for command in ["up", "run"] {
+            let output = finish(kit.program("nanoclawctl").arg(command));
+            assert_eq!(output.status.code(), Some(78), "{command}: {}", text(&output.stderr));
+            assert!(text(&output.stderr).contains(says), "{command}: {}", text(&output.stderr));
+            assert_eq!(names_below(&kit.dir()), before, "{command}");
+        }
+    }
+}
+
+/// The names of everything below a directory, in order.
+fn names_below(dir: &Path) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).expect("a directory").flatten() {
+        names.push(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.extend(names_below(&entry.path()));
+        }
+    }
+    names.sort();
+    names
 }

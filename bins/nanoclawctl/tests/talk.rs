@@ -93,12 +93,15 @@ fn what_nobody_takes_or_only_keeps_is_said_with_its_rule() {
 #[test]
 fn with_nothing_running_it_says_how_to_start() {
     let house = House::with_main();
-    for arguments in [&["talk"][..], &["talk", "--once", "x"], &["talk", "main"]] {
+    house.ok(&["group", "add", "Family"]);
+    let before = house.ok(&["chat", "list", "--json"]);
+    for arguments in [&["talk"][..], &["talk", "--once", "x"], &["talk", "main"], &["talk", "family"]] {
         let ran = house.ctl(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (75, ""), "{arguments:?}");
         assert!(ran.stderr.contains("nothing runs in") && ran.stderr.contains("`nanoclawctl up`"), "{}", ran.stderr);
     }
     assert!(house.ok(&["ledger"]).contains("0 accepted"), "nothing was stored");
+    assert_eq!(house.ok(&["chat", "list", "--json"]), before, "no chat was made");
 }
 
 #[test]
