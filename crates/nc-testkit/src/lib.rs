@@ -11,6 +11,7 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod binaries;
+mod claude;
 mod command;
 mod deadline;
 pub mod messages_api;
@@ -20,6 +21,7 @@ mod toolkit;
 mod up;
 
 pub use binaries::{PROGRAMS, example, programs, public_programs};
+pub use claude::{claude_stand_in, real_claude};
 pub use command::finish;
 pub use deadline::{PATIENCE, wait_for, wait_until};
 pub use nix::sys::signal::Signal;
