@@ -3,18 +3,18 @@
 //! | what the run left | when | it is tried again |
 //! | --- | --- | --- |
 //! | taken, and something was sent to its chat since | | never: it counts as answered |
-//! | taken | the agent left in good order, or was killed or lost from outside | at once the first time, then after 10, 20, 40 s |
-//! | taken | the run failed or stood still | after 5, 10, 20, 40 s |
+//! | taken | the agent left in good order, or was killed or lost from outside | at once the first time, then after 10, 20, 40, 80 s |
+//! | taken | the run failed or stood still | after 5, 10, 20, 40, 80 s |
 //! | taken | the agent was asked to leave | at once |
 //! | not taken, though it was there from the start, by a run that took nothing | | as if it had been taken |
 //! | not taken, otherwise | the run went wrong | together with what was |
 //! | not taken, otherwise | the agent left in good order | at once, and it does not count |
 //!
-//! After the fifth failure it is given up, and the person is told.
+//! After the first try and five more it is given up, and the person is told.
 
 use std::time::Duration;
 
-use nc_model::retry::{MAX_ATTEMPTS, retry_delay};
+use nc_model::retry::{MAX_RETRIES, retry_delay};
 use nc_model::{InboxKind, RoutingId, RunOutcome, Timestamp};
 use nc_store::{Judgement, OpenInbox, OpenWork, Undone, UnjudgedRun};
 
@@ -119,7 +119,7 @@ impl Ending {
 
     fn failed(&self, attempts_before: u32) -> Judgement {
         let attempts = attempts_before.saturating_add(1);
-        if attempts >= MAX_ATTEMPTS {
+        if attempts > MAX_RETRIES {
             return Judgement::Failed;
         }
         let delay = match self.manner {
@@ -172,7 +172,7 @@ pub(crate) fn words_refused(why: &str) -> String {
 
 fn given_up(how: &str, detail: &str) -> String {
     format!(
-        "I could not answer: {how}, {MAX_ATTEMPTS} times in a row ({detail}). I try no more; write again and I will."
+        "I could not answer: {how}, and {MAX_RETRIES} more tries did not help ({detail}). I try no more; write again and I will."
     )
 }
 
@@ -208,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_tried_again_later_each_time_and_given_up_after_the_fifth() {
+    fn what_was_taken_is_tried_again_later_each_time_and_given_up_after_five_more() {
         let cases = [
-            (Manner::Wrong, [Some(5), Some(10), Some(20), Some(40), None]),
-            (Manner::Outside, [Some(0), Some(10), Some(20), Some(40), None]),
-            (Manner::Orderly, [Some(0), Some(10), Some(20), Some(40), None]),
-            (Manner::Asked, [Some(0), Some(0), Some(0), Some(0), None]),
+            (Manner::Wrong, [Some(5), Some(10), Some(20), Some(40), Some(80), None]),
+            (Manner::Outside, [Some(0), Some(10), Some(20), Some(40), Some(80), None]),
+            (Manner::Orderly, [Some(0), Some(10), Some(20), Some(40), Some(80), None]),
+            (Manner::Asked, [Some(0), Some(0), Some(0), Some(0), Some(0), None]),
         ];
         for (manner, delays) in cases {
             for (before, delay) in (0..).zip(delays) {
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_run_that_took_nothing_failed_at_everything_that_was_there_from_the_start() {
-        let open = [work(1, false, 5_000, 0), work(2, false, 50_000, 0), work(3, false, 5_000, 4)];
+        let open = [work(1, false, 5_000, 0), work(2, false, 50_000, 0), work(3, false, 5_000, 5)];
         let got = judged(&ending(Manner::Orderly, false), &open);
         assert_eq!(got, [(1, again(1, 0)), (3, Judgement::Failed)]);
         let not_due = OpenWork { next_attempt_at: Some(Timestamp(50_000)), ..work(1, false, 5_000, 2) };
@@ -281,7 +281,7 @@ mod tests {
             ending(Manner::Wrong, true).judge(&undone).inbox
         };
         assert_eq!(judge(InboxKind::Task, 0), [("row".to_owned(), again(1, 5))]);
-        assert_eq!(judge(InboxKind::Task, 4), [("row".to_owned(), Judgement::Failed)]);
-        assert_eq!(judge(InboxKind::Notice, 4), [("row".to_owned(), Judgement::Answered { delivery: None })]);
+        assert_eq!(judge(InboxKind::Task, 5), [("row".to_owned(), Judgement::Failed)]);
+        assert_eq!(judge(InboxKind::Notice, 5), [("row".to_owned(), Judgement::Answered { delivery: None })]);
     }
 }

@@ -1,16 +1,19 @@
 //! nc-router decides who answers a message, fills the sessions' mailboxes, and asks for runs.
 //!
 //! ```text
-//! reads    messages, wirings, session_inbox, notices, runs   nanoclaw-store(5)
-//! writes   routings, sessions, deliveries of notices         nanoclaw-store(5)
-//!          <data>/sessions/*/*/in/                           nc-mailbox(5)
-//! asks     <run>/runner.sock for runs                        nc-run(5)
+//! reads    messages, wirings, roles, session_inbox, notices, runs   nanoclaw-store(5)
+//!          the names in a group's folder, where an admin asks
+//! writes   routings, sessions, approvals, deliveries of notices     nanoclaw-store(5)
+//!          <data>/sessions/*/*/in/                                  nc-mailbox(5)
+//! asks     <run>/runner.sock for runs                               nc-run(5)
 //! trusts   no text of a message; whatever is written there is handed on as it is
 //! exits    0 told to stop or idle, 1 there is no such session (--place), 64 usage, 75 try again, 78 a person must look
 //! ```
 
 mod asks;
 mod backoff;
+mod batch;
+mod commands;
 mod content;
 mod desk;
 mod files;

@@ -6,9 +6,10 @@ use nc_model::Timestamp;
 use nc_store::{NewNotice, Session, Store, StoreError, now};
 use tracing::{info, warn};
 
+use crate::batch::{Batch, closes};
 use crate::desk::{Desk, Trouble};
 use crate::mailboxes::MailError;
-use crate::tell::tell_notices;
+use crate::tell::{ring_channel, tell_notices};
 
 /// A batch, and the pause after it in which others may write. STORE.md.
 const BATCH: u32 = 100;
@@ -49,6 +50,7 @@ impl Desk {
         let live = self.store.live_runs()?;
         self.watch_unconnected(&live)?;
         self.project(&live)?;
+        self.dismiss(&live)?;
         self.start_runs(&live, &mut due)?;
         tell_notices(&mut self.store, &self.loaded.installation)?;
         due.maybe(self.orphans.next());
@@ -68,19 +70,27 @@ impl Desk {
     /// Decides the next batch of messages; true where more may wait.
     fn route(&mut self) -> Result<bool, StoreError> {
         let begun = Instant::now();
+        let unrouted = self.store.unrouted(BATCH)?;
+        let mut batch = Batch::new(&self.store, &mut self.rules, &self.loaded.installation);
         let mut decided = Vec::new();
-        for message in self.store.unrouted(BATCH)? {
-            let listeners = self.store.listeners(message.chat)?;
-            decided.push(self.rules.decide(&message, &listeners));
-            if begun.elapsed() > BATCH_TIME {
+        for message in &unrouted {
+            let one = batch.decide(message)?;
+            // What comes after the end of a session belongs to another, which the store must know of first.
+            let ends = closes(&one);
+            decided.push(one);
+            if ends || begun.elapsed() > BATCH_TIME {
                 break;
             }
         }
         if decided.is_empty() {
             return Ok(false);
         }
-        let made = self.store.decide(&decided)?;
-        self.status.sessions += made.len() as u64;
+        let written = self.store.decide(&decided)?;
+        self.status.sessions += written.made.len() as u64;
+        self.status.sessions = self.status.sessions.saturating_sub(written.closed.into());
+        for channel in &written.channels {
+            ring_channel(&self.loaded.installation, channel);
+        }
         Ok(true)
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use nc_config::Doorbell;
+use nc_model::SessionStatus;
 use nc_store::{NewNotice, Run, Settlement, StoreError, Waiting, now};
 use tracing::{info, warn};
 
@@ -117,6 +118,18 @@ impl Desk {
                         anyhow::Error::new(error)
                     );
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the agents of closed sessions to leave, once they have ended what they took.
+    pub(crate) fn dismiss(&mut self, live: &[Run]) -> Result<(), StoreError> {
+        for run in live.iter().filter(|run| run.leave_at.is_none()) {
+            let closed = self.session(&run.session)?.is_some_and(|session| session.status == SessionStatus::Closed);
+            if closed && self.store.idle_since(&run.id)?.is_some() && self.store.ask_run_to_leave(&run.id, now())? {
+                info!(session = run.session, run = run.id, "an agent is asked to leave: its session is closed");
+                nc_daemon::ring(&self.installation().doorbell(Doorbell::Run(&run.session)));
             }
         }
         Ok(())

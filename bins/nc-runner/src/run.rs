@@ -141,6 +141,7 @@ impl Run {
         let capture = Capture::begin(&mut sandbox, &self.log(), self.plan.output);
         self.tell(sandbox.take_stdin());
         self.name(&sandbox);
+        self.name_provider();
         let judge = Judge::new(self.plan.idle, self.plan.patience, Instant::now());
         let vigil = Vigil { sandbox: &sandbox, work: &session.work_dir, judge };
         let done = vigil.keep(daemon, || self.should_leave()).await?;
@@ -162,6 +163,12 @@ impl Run {
         let Some(name) = sandbox.id() else { return };
         if let Err(error) = self.store.name_sandbox(&self.id, name) {
             warn!(run = self.id, %error, "cannot write down what the sandbox is called; the run goes on");
+        }
+    }
+
+    fn name_provider(&mut self) {
+        if let Err(error) = self.store.name_provider(&self.id, self.driver.choice.provider()) {
+            warn!(run = self.id, %error, "cannot write down what drives the model; the run goes on");
         }
     }
 
@@ -193,9 +200,6 @@ fn plan(store: &Store, request: &Request, loaded: &Loaded) -> Result<Plan, Refus
     let target = store.run_plan(session)?;
     let target =
         target.ok_or_else(|| Refusal::Request(format!("there is no session {session:?}, or its group was removed")))?;
-    if target.status == SessionStatus::Closed {
-        return Err(Refusal::Request(format!("session {session} is closed")));
-    }
     Plan::new(target, &loaded.config).map_err(Refusal::Request)
 }
 

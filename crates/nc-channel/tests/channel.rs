@@ -91,9 +91,9 @@ impl House {
     async fn wants(&mut self, texts: &[&str]) {
         let message = NewMessage::new(self.chat, nc_store::new_id(), "hello");
         let seq = self.channel.receive(&[message]).await.expect("received")[0].seq();
-        let taken = vec![Taken { group: self.group, decision: Decision::Work, rule: "test".to_owned() }];
+        let taken = vec![Taken::work(self.group, "test", self.chat)];
         let left = Left { decision: Decision::Ignored, rule: "test".to_owned() };
-        let decided = Decided { seq, chat: self.chat, taken, left, notices: Vec::new(), stranger: None };
+        let decided = Decided::new(seq, self.chat, taken, left);
         self.other.decide(&[decided]).expect("decided");
         let session = self.other.fate(seq).expect("a fate").agents[0].session_id.clone().expect("a session");
         let delivery = |(n, text): (usize, &&str)| {

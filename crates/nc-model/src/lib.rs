@@ -2,6 +2,8 @@
 //!
 //! Nothing here does I/O or reads a clock: whoever needs a rule decided fetches what it needs and passes it in.
 
+pub mod access;
+pub mod command;
 pub mod container_config;
 pub mod engage;
 mod folder;
@@ -13,16 +15,21 @@ pub mod naming;
 mod nearest;
 pub mod quantity;
 pub mod retry;
+pub mod rule;
+mod session;
 mod time;
 pub mod trigger;
 mod vocabulary;
 pub mod zone;
 
+pub use access::Standing;
 pub use container_config::{ContainerConfig, Runtime, Wire};
 pub use folder::{FolderName, FolderNameError};
 pub use harmless::harmless;
 pub use ids::{ChatId, GroupId, RoutingId, Seq};
 pub use nearest::nearest;
+pub use rule::rule_in_words;
+pub use session::SessionKey;
 pub use time::{Timestamp, TimestampError};
 pub use trigger::{PatternError, Trigger};
 pub use vocabulary::{

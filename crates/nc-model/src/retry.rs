@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How often a message is given to a run before it counts as failed. The older programs' own number.
-pub const MAX_ATTEMPTS: u32 = 5;
+/// How often a message is given to a run again, after the first one failed at it. The older programs' own number.
+pub const MAX_RETRIES: u32 = 5;
 
 /// How often a send that the platform did not take is tried before it is dead. A guess: with the delays of
 /// [`send_retry_delay`] it is a little over an hour and a half.
@@ -20,10 +20,10 @@ const MAX_SEND_DELAY: Duration = Duration::from_secs(600);
 
 /// Returns how long to wait before a session whose run failed is given another: 5, 10, 20, 40, 80 s.
 ///
-/// `attempt` counts the failures so far, 1 after the first; 0 is taken as 1, and more than [`MAX_ATTEMPTS`] as that.
+/// `attempt` counts the failures so far, 1 after the first; 0 is taken as 1, and more than [`MAX_RETRIES`] as that.
 #[must_use]
 pub fn retry_delay(attempt: u32) -> Duration {
-    doubled(FIRST_RUN_DELAY, attempt.min(MAX_ATTEMPTS))
+    doubled(FIRST_RUN_DELAY, attempt.min(MAX_RETRIES))
 }
 
 /// Returns how long to wait before a send that failed is tried again: 1, 2, 4 … s, at most 10 minutes.

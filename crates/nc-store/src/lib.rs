@@ -5,6 +5,7 @@
 //! describes every table: who inserts a row and who moves it on.
 
 mod backlog;
+mod by_hand;
 mod chats;
 mod clock;
 mod connection;
@@ -55,13 +56,13 @@ pub use messages::{MAX_BATCH, Message, NewMessage, Recorded};
 pub use notices::{NewNotice, Notice, Reachable};
 pub use people::{RoleGrant, Standing, User};
 pub use routings::{
-    Closed, Decided, Judgement, Left, Listener, OpenInbox, OpenWork, Quoted, Settled, Settlement, Stranger, Taken,
-    ToPlace, Undone, UnjudgedRun, Unrouted,
+    Closed, Decided, How, Judgement, Left, Listener, OpenInbox, OpenWork, Quoted, Settled, Settlement, Stranger, Taken,
+    ToPlace, Undone, UnjudgedRun, Unrouted, Written,
 };
 pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
 pub use search::Search;
 pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
-pub use sessions::{ChatAddress, Projected, Queue, Session, Waiting};
+pub use sessions::{ChatAddress, Figures, Projected, Queue, Session, Waiting};
 pub use trouble::Trouble;
 pub use wirings::{NewWiring, Wired, Wiring};
 
@@ -69,6 +70,7 @@ pub use wirings::{NewWiring, Wired, Wiring};
 #[must_use]
 pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
     [
+        by_hand::HOT,
         chats::HOT,
         deliveries::HOT,
         destinations::HOT,

@@ -1,6 +1,8 @@
 //! Users, and what they may do.
 
 use nc_model::{ChatId, GroupId, Role, Timestamp};
+
+pub use nc_model::Standing;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::row::{time, word};
@@ -11,11 +13,8 @@ const KNOW: &str = "INSERT INTO users (id, display_name, created_at) VALUES (?1,
      WHERE excluded.display_name IS NOT NULL AND display_name IS NOT excluded.display_name";
 const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
 const PAGE: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
-const STANDING: &str = "SELECT
-    EXISTS (SELECT 1 FROM user_roles WHERE user_id = ?1 AND role = 'owner') AS owner,
-    EXISTS (SELECT 1 FROM user_roles WHERE user_id = ?1 AND role = 'admin'
-              AND ifnull(agent_group_id, 0) IN (0, ?2)) AS admin,
-    EXISTS (SELECT 1 FROM agent_group_members WHERE user_id = ?1 AND agent_group_id = ?2) AS member";
+const STANDING: &str = "SELECT role, agent_group_id FROM user_roles WHERE user_id = ?1";
+const IS_MEMBER: &str = "SELECT EXISTS (SELECT 1 FROM agent_group_members WHERE user_id = ?1 AND agent_group_id = ?2)";
 const ROLES: &str = "SELECT * FROM user_roles WHERE user_id = ?1 ORDER BY role, agent_group_id";
 const OWNERS: &str =
     "SELECT user_id FROM user_roles WHERE agent_group_id IS NULL AND role = 'owner' ORDER BY granted_at, user_id";
@@ -28,6 +27,7 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("user by id", BY_ID),
     ("page of users", PAGE),
     ("standing of a user", STANDING),
+    ("whether a user is a member", IS_MEMBER),
     ("roles of a user", ROLES),
     ("owners", OWNERS),
     ("chats of the owners", OWNER_CHATS),
@@ -57,25 +57,6 @@ pub struct RoleGrant {
     pub granted_by: Option<String>,
     /// When.
     pub granted_at: Timestamp,
-}
-
-/// What a user is to a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Standing {
-    /// An owner of the installation.
-    pub owner: bool,
-    /// An admin of this group or of all.
-    pub admin: bool,
-    /// A member of this group.
-    pub member: bool,
-}
-
-impl Standing {
-    /// Whether the user is known to the group at all.
-    #[must_use]
-    pub fn is_known(self) -> bool {
-        self.owner || self.admin || self.member
-    }
 }
 
 impl Store {
@@ -110,10 +91,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be read.
     pub fn standing(&self, user: &str, group: GroupId) -> Result<Standing, StoreError> {
-        let mut statement = self.conn().prepare_cached(STANDING)?;
-        Ok(statement.query_row(params![user, group.0], |row| {
-            Ok(Standing { owner: row.get("owner")?, admin: row.get("admin")?, member: row.get("member")? })
-        })?)
+        let conn = self.conn();
+        let member: bool = conn.prepare_cached(IS_MEMBER)?.query_row(params![user, group.0], |row| row.get(0))?;
+        let mut statement = conn.prepare_cached(STANDING)?;
+        let role = |row: &Row<'_>| Ok((word(row, "role")?, row.get::<_, Option<i64>>("agent_group_id")?.map(GroupId)));
+        let roles = statement.query_map([user], role)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Standing::of(group, roles, member.then_some(group)))
     }
 
     /// The roles of a user.

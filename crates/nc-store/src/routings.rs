@@ -3,22 +3,20 @@
 //! A decision is committed before anything is handed to a session (`placed_at` is null until then), so that whatever is
 //! killed, the next start finds what is left to do by query.
 
+mod deciding;
 mod judging;
 mod placing;
 
-use std::collections::BTreeSet;
-
 use nc_model::{
-    ChatId, Decision, EngageMode, GroupId, IgnoredMessagePolicy, MessageKind, SenderScope, Seq, SessionMode, Timestamp,
+    ChatId, EngageMode, FolderName, GroupId, IgnoredMessagePolicy, MessageKind, SenderScope, Seq, SessionMode,
     UnknownSenderPolicy,
 };
-use rusqlite::{Row, Transaction, named_params};
+use rusqlite::Row;
 
-use crate::notices::{NewNotice, say_once};
 use crate::row::word;
-use crate::sessions::find_or_make;
-use crate::{Store, StoreError, now};
+use crate::{Store, StoreError};
 
+pub use deciding::{Decided, How, Left, Stranger, Taken, Written};
 pub use judging::{Judgement, OpenInbox, OpenWork, Settled, Settlement, Undone, UnjudgedRun};
 pub use placing::{Closed, Quoted, ToPlace};
 
@@ -50,6 +48,8 @@ pub struct Unrouted {
     pub is_bot: bool,
     /// The platform says that it mentions us.
     pub is_mention: bool,
+    /// The thread.
+    pub thread: Option<String>,
     /// What was written.
     pub text: Option<String>,
     /// Who wrote it, as the platform says.
@@ -67,6 +67,10 @@ pub struct Listener {
     pub group: GroupId,
     /// The group's name.
     pub group_name: String,
+    /// The group's folder.
+    pub folder: FolderName,
+    /// What drives the group's model, where the group says so.
+    pub provider: Option<String>,
     /// Whether it is the main group.
     pub is_main: bool,
     /// Which session a message belongs to.
@@ -83,75 +87,15 @@ pub struct Listener {
     pub priority: i64,
 }
 
-/// What was decided on one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// The message.
-    pub seq: Seq,
-    /// Its chat.
-    pub chat: ChatId,
-    /// The groups that take it.
-    pub taken: Vec<Taken>,
-    /// Why nobody takes it; looked at only where `taken` is empty.
-    pub left: Left,
-    /// What a person must be told of the rules that decided; each cause is told once, ever.
-    pub notices: Vec<NewNotice>,
-    /// The sender, where it is to be counted among those that were turned away.
-    pub stranger: Option<Stranger>,
-}
-
-/// A group takes a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// The group.
-    pub group: GroupId,
-    /// As work or as context.
-    pub decision: Decision,
-    /// The rule that decided.
-    pub rule: String,
-}
-
-/// Nobody takes a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// Ignored or dropped.
-    pub decision: Decision,
-    /// The rule that decided.
-    pub rule: String,
-}
-
-/// A sender that was turned away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger {
-    /// The channel of the chat.
-    pub channel: String,
-    /// What the platform calls the chat.
-    pub platform_id: String,
-    /// Who wrote, where the platform says it.
-    pub user: Option<String>,
-    /// The name of who wrote.
-    pub name: Option<String>,
-    /// The rule that turned it away.
-    pub reason: String,
-}
-
 const UNROUTED: &str = "SELECT m.seq, m.messaging_group_id, c.channel, c.platform_id, c.is_group, c.unknown_sender_policy, \
-                        m.kind, m.from_me, m.is_bot, m.is_mention, m.text, m.sender_id, m.sender_name \
+                        m.kind, m.from_me, m.is_bot, m.is_mention, m.thread_id, m.text, m.sender_id, m.sender_name \
                         FROM messages m JOIN messaging_groups c ON c.id = m.messaging_group_id \
                         WHERE m.seq > (SELECT CAST(value AS INTEGER) FROM router_state WHERE key = 'routed_seq') \
                         ORDER BY m.seq LIMIT ?1";
-const LISTENERS: &str = "SELECT w.id, w.agent_group_id, g.name, g.is_main, w.session_mode, w.engage_mode, w.engage_pattern, \
+const LISTENERS: &str = "SELECT w.id, w.agent_group_id, g.name, g.folder, g.provider, g.is_main, w.session_mode, w.engage_mode, w.engage_pattern, \
                          w.sender_scope, w.ignored_message_policy, w.priority \
                          FROM wirings w JOIN agent_groups g ON g.id = w.agent_group_id \
                          WHERE w.messaging_group_id = ?1 ORDER BY w.priority DESC, w.id";
-const DECIDE: &str = "INSERT INTO routings (message_seq, agent_group_id, session_id, decision, rule, decided_at) \
-                      VALUES (:seq, :group, :session, :decision, :rule, :at) ON CONFLICT DO NOTHING";
-const ROUTED: &str = "UPDATE router_state SET value = ?1 WHERE key = 'routed_seq' AND CAST(value AS INTEGER) < ?1";
-const TURNED_AWAY: &str = "INSERT INTO dropped_senders (channel, platform_id, user_id, sender_name, reason, first_seen, last_seen) \
-                           VALUES (:channel, :platform_id, :user, :name, :reason, :at, :at) \
-                           ON CONFLICT (channel, platform_id, user_id) DO UPDATE SET count = count + 1, last_seen = :at, \
-                           reason = :reason, sender_name = ifnull(:name, sender_name)";
-
 /// The queries of this module that run for each message, delivery or doorbell.
 pub(crate) const HOT: &[(&str, &str)] = &[
     ("routings: messages not yet routed", UNROUTED),
@@ -165,7 +109,8 @@ pub(crate) const HOT: &[(&str, &str)] = &[
     ("routings: undone work", judging::WORK),
     ("routings: undone rows of the inbox", judging::INBOX),
     ("routings: what a run took", judging::TOOK),
-    ("routings: moved on", ROUTED),
+    ("routings: moved on", deciding::ROUTED),
+    ("routings: approval of a sender", deciding::ADMISSION),
 ];
 
 impl Store {
@@ -197,60 +142,6 @@ impl Store {
         let mut query = self.conn().prepare_cached(LISTENERS)?;
         Ok(query.query_map([chat.0], listener)?.collect::<Result<_, _>>()?)
     }
-
-    /// Writes down a batch of decisions, in the order of the messages, makes the sessions that are missing, and moves
-    /// `routed_seq` on, all in one transaction; returns the sessions that it made. Deciding a message again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be written.
-    pub fn decide(&mut self, batch: &[Decided]) -> Result<BTreeSet<String>, StoreError> {
-        let at = now();
-        self.write(|tx| {
-            let mut made = BTreeSet::new();
-            for decided in batch {
-                decide(tx, decided, at, &mut made)?;
-            }
-            if let Some(last) = batch.last() {
-                tx.prepare_cached(ROUTED)?.execute([last.seq.0])?;
-            }
-            Ok(made)
-        })
-    }
-}
-
-fn decide(
-    tx: &Transaction<'_>,
-    decided: &Decided,
-    at: Timestamp,
-    made: &mut BTreeSet<String>,
-) -> Result<(), StoreError> {
-    let write = |group: Option<GroupId>, session: Option<&str>, decision: Decision, rule: &str| {
-        tx.prepare_cached(DECIDE)?.execute(named_params! {
-            ":seq": decided.seq.0, ":group": group.map(|g| g.0), ":session": session, ":decision": decision.as_str(),
-            ":rule": rule, ":at": at.0,
-        })
-    };
-    for taken in &decided.taken {
-        let (session, new) = find_or_make(tx, taken.group, Some(decided.chat), None, at)?;
-        write(Some(taken.group), Some(&session), taken.decision, &taken.rule)?;
-        if new {
-            made.insert(session);
-        }
-    }
-    if decided.taken.is_empty() {
-        write(None, None, decided.left.decision, &decided.left.rule)?;
-    }
-    for notice in &decided.notices {
-        say_once(tx, notice)?;
-    }
-    if let Some(stranger) = &decided.stranger {
-        tx.prepare_cached(TURNED_AWAY)?.execute(named_params! {
-            ":channel": stranger.channel, ":platform_id": stranger.platform_id,
-            ":user": stranger.user.as_deref().unwrap_or(""), ":name": stranger.name, ":reason": stranger.reason,
-            ":at": at.0,
-        })?;
-    }
-    Ok(())
 }
 
 fn unrouted(row: &Row<'_>) -> rusqlite::Result<Unrouted> {
@@ -265,6 +156,7 @@ fn unrouted(row: &Row<'_>) -> rusqlite::Result<Unrouted> {
         from_me: row.get("from_me")?,
         is_bot: row.get("is_bot")?,
         is_mention: row.get("is_mention")?,
+        thread: row.get("thread_id")?,
         text: row.get("text")?,
         sender_id: row.get("sender_id")?,
         sender_name: row.get("sender_name")?,
@@ -276,6 +168,8 @@ fn listener(row: &Row<'_>) -> rusqlite::Result<Listener> {
         wiring: row.get("id")?,
         group: GroupId(row.get("agent_group_id")?),
         group_name: row.get("name")?,
+        folder: word(row, "folder")?,
+        provider: row.get("provider")?,
         is_main: row.get("is_main")?,
         session_mode: word(row, "session_mode")?,
         engage_mode: word(row, "engage_mode")?,

@@ -6,9 +6,10 @@
 
 mod row;
 
-use nc_model::Timestamp;
+use nc_model::{Cause, Provider, Timestamp};
 use rusqlite::{OptionalExtension, named_params};
 
+use crate::by_hand::hindrance;
 use crate::{Store, StoreError};
 
 pub use row::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
@@ -30,6 +31,7 @@ const PLAN: &str = "SELECT s.id AS session, s.status, g.id AS agent_group, g.fol
 const BEGIN: &str = "INSERT INTO runs (id, session_id, cause, to_chat, runtime, instance, boot_id, pid, started_at) VALUES \
                      (:id, :session, :cause, :to_chat, :runtime, :instance, :boot_id, :pid, :started_at)";
 const SANDBOX: &str = "UPDATE runs SET sandbox_id = ?2 WHERE id = ?1 AND ended_at IS NULL";
+const PROVIDER: &str = "UPDATE runs SET provider = ?2 WHERE id = ?1";
 const END: &str = "UPDATE runs SET ended_at = :ended_at, outcome = :outcome, error = :error, exit_detail = :exit_detail, \
                    cpu_ms = :cpu_ms, peak_rss = :peak_rss WHERE id = :id AND ended_at IS NULL";
 const LOSE: &str =
@@ -80,6 +82,11 @@ impl Store {
             if let Some(live) = live {
                 return Ok(Begun::Live(live));
             }
+            if run.cause == Cause::Manual
+                && let Some(hindrance) = hindrance(tx, &run.session, run.to_chat)?
+            {
+                return Ok(hindrance);
+            }
             tx.prepare_cached(BEGIN)?.execute(named_params! {
                 ":id": run.id, ":session": run.session, ":cause": run.cause.as_str(), ":to_chat": run.to_chat,
                 ":runtime": run.runtime, ":instance": run.instance, ":boot_id": run.boot_id, ":pid": run.pid,
@@ -96,6 +103,17 @@ impl Store {
     pub fn name_sandbox(&mut self, run: &str, sandbox: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.prepare_cached(SANDBOX)?.execute([run, sandbox])?;
+            Ok(())
+        })
+    }
+
+    /// Writes down what drives the model of a run.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written.
+    pub fn name_provider(&mut self, run: &str, provider: Provider) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached(PROVIDER)?.execute([run, provider.as_str()])?;
             Ok(())
         })
     }

@@ -1,10 +1,15 @@
 //! Sessions: where an agent and a chat meet, and which of them wait for a run.
 
-use nc_model::{Cause, ChatId, GroupId, SessionStatus, TargetKind, Timestamp};
-use rusqlite::{OptionalExtension, Row, Transaction, named_params};
+mod life;
+
+use nc_model::{Cause, ChatId, GroupId, Seq, SessionStatus, TargetKind, Timestamp};
+use rusqlite::{OptionalExtension, Row};
 
 use crate::row::{time, word};
-use crate::{Store, StoreError, new_id};
+use crate::{Store, StoreError};
+
+pub use life::Figures;
+pub(crate) use life::{begin_conversation, close_with_key, find_or_make};
 
 /// A session, and the chat that it speaks with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +65,10 @@ pub struct Waiting {
     pub session: String,
     /// Why it wants a run.
     pub cause: Cause,
-    /// Since when it waits: the order in which runs are given.
+    /// Since when it waits: when what it does first arrived, or when that is to be tried again.
     pub since: Timestamp,
+    /// What it does first, among what arrived in the same millisecond: the message.
+    pub first: Seq,
 }
 
 /// The sessions that want a run.
@@ -73,11 +80,6 @@ pub struct Queue {
     pub next: Option<Timestamp>,
 }
 
-const FIND: &str = "SELECT id FROM sessions WHERE agent_group_id = ?1 AND ifnull(messaging_group_id, 0) = ?2 \
-                    AND ifnull(thread_id, '') = ?3 AND status <> 'closed'";
-const MAKE: &str = "INSERT INTO sessions (id, agent_group_id, messaging_group_id, thread_id, last_active_at, created_at) \
-                    VALUES (:id, :group, :chat, :thread, :at, :at)";
-const ACTIVE: &str = "UPDATE sessions SET last_active_at = ?2 WHERE id = ?1";
 const ONE: &str = "SELECT s.id, s.agent_group_id, s.status, s.thread_id, s.outbound_seen, s.inbound_boot_id, \
                    m.id AS chat, m.channel, m.platform_id \
                    FROM sessions s LEFT JOIN messaging_groups m ON m.id = s.messaging_group_id WHERE s.id = ?1";
@@ -89,7 +91,7 @@ const DESTINATIONS: &str = "SELECT d.local_name, ifnull(m.name, g.name) AS displ
                             LEFT JOIN agent_groups g ON d.target_kind = 'agent' AND g.id = d.target_id \
                             WHERE d.agent_group_id = ?1 AND (m.id IS NOT NULL OR g.id IS NOT NULL) ORDER BY d.local_name";
 
-/// Every session with open work, by jumping from one to the next in the index of open rows: a session with a thousand
+/// Every session with open work and a group, a closed one too: what it has taken it ends. By jumping from one to the next in the index of open rows: a session with a thousand
 /// open messages costs as much as one with a single one.
 const WITH_WORK: &str = "WITH RECURSIVE \
      m (id) AS (SELECT min(session_id) FROM routings WHERE decision = 'work' AND outcome IS NULL \
@@ -98,21 +100,25 @@ const WITH_WORK: &str = "WITH RECURSIVE \
      i (id) AS (SELECT min(session_id) FROM session_inbox WHERE trigger = 1 AND ended_at IS NULL \
         UNION ALL SELECT (SELECT min(session_id) FROM session_inbox WHERE trigger = 1 AND ended_at IS NULL \
             AND session_id > i.id) FROM i WHERE i.id IS NOT NULL) \
-     SELECT s.id FROM sessions s WHERE s.id IN (SELECT id FROM m UNION SELECT id FROM i) AND s.status <> 'closed' \
-        AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.judged_at IS NULL)";
-const DUE_MESSAGE: &str = "SELECT max(decided_at, ifnull(next_attempt_at, 0)) FROM routings WHERE session_id = ?1 \
-                           AND decision = 'work' AND outcome IS NULL AND placed_at IS NOT NULL \
-                           AND ifnull(next_attempt_at, 0) <= ?2 ORDER BY message_seq LIMIT 1";
+     SELECT s.id FROM sessions s JOIN agent_groups g ON g.id = s.agent_group_id \
+        WHERE s.id IN (SELECT id FROM m UNION SELECT id FROM i) AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.judged_at IS NULL)";
+const DUE_MESSAGE: &str = "SELECT max(m.received_at, ifnull(r.next_attempt_at, 0)) AS since, m.seq FROM routings r \
+                           JOIN messages m ON m.seq = r.message_seq WHERE r.session_id = ?1 \
+                           AND r.decision = 'work' AND r.outcome IS NULL AND r.placed_at IS NOT NULL \
+                           AND ifnull(r.next_attempt_at, 0) <= ?2 ORDER BY r.message_seq LIMIT 1";
 const NEXT_MESSAGE: &str = "SELECT min(next_attempt_at) FROM routings WHERE session_id = ?1 AND decision = 'work' \
                             AND outcome IS NULL AND placed_at IS NOT NULL AND next_attempt_at > ?2";
-// Answers to tools and reports of deliveries are for a tool that waits: without a run there is none.
+// Answers to tools and reports of deliveries are for a tool that waits: without a run there is none. Of a closed session
+// nobody needs to know how its words fared.
 const DUE_INBOX: &str = "SELECT max(created_at, ifnull(not_before, 0)) AS since, kind FROM session_inbox \
                          WHERE session_id = ?1 AND trigger = 1 AND ended_at IS NULL AND placed_at IS NOT NULL \
-                         AND kind IN ('task', 'prompt', 'notice', 'agent') AND ifnull(not_before, 0) <= ?2 \
+                         AND kind IN ('task', 'notice', 'agent') AND ifnull(not_before, 0) <= ?2 \
+                         AND (kind <> 'notice' OR NOT EXISTS (SELECT 1 FROM sessions s \
+                             WHERE s.id = session_inbox.session_id AND s.status = 'closed')) \
                          ORDER BY created_at LIMIT 1";
 const NEXT_INBOX: &str = "SELECT min(not_before) FROM session_inbox WHERE session_id = ?1 AND trigger = 1 \
                           AND ended_at IS NULL AND placed_at IS NOT NULL \
-                          AND kind IN ('task', 'prompt', 'notice', 'agent') AND not_before > ?2";
+                          AND kind IN ('task', 'notice', 'agent') AND not_before > ?2";
 const IDLE_SINCE: &str = "SELECT max(r.started_at, \
         ifnull((SELECT max(outcome_at) FROM routings WHERE run_id = r.id), 0), \
         ifnull((SELECT max(ended_at) FROM session_inbox WHERE session_id = r.session_id AND ended_at >= r.started_at), 0)) \
@@ -120,11 +126,15 @@ const IDLE_SINCE: &str = "SELECT max(r.started_at, \
         AND NOT EXISTS (SELECT 1 FROM routings o WHERE o.session_id = r.session_id AND o.decision = 'work' \
             AND o.outcome IS NULL) \
         AND NOT EXISTS (SELECT 1 FROM session_inbox o WHERE o.session_id = r.session_id AND o.trigger = 1 \
-            AND o.ended_at IS NULL AND o.kind IN ('task', 'prompt', 'notice', 'agent'))";
+            AND o.ended_at IS NULL \
+            AND (o.kind IN ('task', 'notice', 'agent') OR (o.kind = 'prompt' AND o.source = r.id)))";
 
 /// The queries of this module that run for each message, delivery or doorbell.
 pub(crate) const HOT: &[(&str, &str)] = &[
-    ("sessions: find", FIND),
+    ("sessions: find", life::FIND),
+    ("sessions: in conversation", life::IN_CONVERSATION),
+    ("sessions: figures", life::FIGURES),
+    ("sessions: last provider", life::LAST_PROVIDER),
     ("sessions: one", ONE),
     ("sessions: destinations", DESTINATIONS),
     ("sessions: with open work", WITH_WORK),
@@ -187,7 +197,7 @@ impl Store {
                 None => queue.next = earlier(queue.next, self.next_due(&id, now)?),
             }
         }
-        queue.due.sort_by(|a, b| (a.since, &a.session).cmp(&(b.since, &b.session)));
+        queue.due.sort_by(|a, b| (a.since, a.first, &a.session).cmp(&(b.since, b.first, &b.session)));
         Ok(queue)
     }
 
@@ -202,14 +212,15 @@ impl Store {
     fn waiting(&self, session: &str, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
         let conn = self.conn();
         let key = (session, now.0);
-        let message = conn.prepare_cached(DUE_MESSAGE)?.query_row(key, |row| row.get(0).map(Timestamp)).optional()?;
+        let message = conn.prepare_cached(DUE_MESSAGE)?.query_row(key, message_work).optional()?;
         let inbox = conn.prepare_cached(DUE_INBOX)?.query_row(key, inbox_work).optional()?;
-        let first = match (message, inbox) {
-            (Some(message), Some((inbox, _))) => Some((message.min(inbox), Cause::Message)),
-            (Some(message), None) => Some((message, Cause::Message)),
-            (None, inbox) => inbox,
+        let (since, first, cause) = match (message, inbox) {
+            (Some((message, seq)), Some((inbox, _))) => (message.min(inbox), seq, Cause::Message),
+            (Some((message, seq)), None) => (message, seq, Cause::Message),
+            (None, Some((inbox, cause))) => (inbox, Seq(i64::MAX), cause),
+            (None, None) => return Ok(None),
         };
-        Ok(first.map(|(since, cause)| Waiting { session: session.to_owned(), cause, since }))
+        Ok(Some(Waiting { session: session.to_owned(), cause, since, first }))
     }
 
     fn next_due(&self, session: &str, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
@@ -219,32 +230,15 @@ impl Store {
     }
 }
 
-/// The open session of `group` with a chat and thread, made where there is none; and whether it was made.
-pub(crate) fn find_or_make(
-    tx: &Transaction<'_>,
-    group: GroupId,
-    chat: Option<ChatId>,
-    thread: Option<&str>,
-    at: Timestamp,
-) -> Result<(String, bool), StoreError> {
-    let key = (group.0, chat.map_or(0, |c| c.0), thread.unwrap_or(""));
-    let found: Option<String> = tx.prepare_cached(FIND)?.query_row(key, |row| row.get(0)).optional()?;
-    if let Some(id) = found {
-        tx.prepare_cached(ACTIVE)?.execute((&id, at.0))?;
-        return Ok((id, false));
-    }
-    let id = new_id();
-    tx.prepare_cached(MAKE)?.execute(named_params! {
-        ":id": id, ":group": group.0, ":chat": chat.map(|c| c.0), ":thread": thread, ":at": at.0,
-    })?;
-    Ok((id, true))
-}
-
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+fn message_work(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Seq)> {
+    Ok((time(row, "since")?, Seq(row.get("seq")?)))
 }
 
 fn inbox_work(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Cause)> {

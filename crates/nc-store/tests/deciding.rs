@@ -37,11 +37,12 @@ impl House {
         let message = NewMessage::new(chat, self.events.to_string(), "x");
         let seq = self.store.record(&message).expect("a message").seq();
         let taken = match decision {
-            Decision::Work | Decision::Context => vec![Taken { group: self.main, decision, rule: "main".to_owned() }],
-            _ => Vec::new(),
+            Decision::Work => Some(Taken::work(self.main, "main", chat)),
+            Decision::Context => Some(Taken::context(self.main, "main", chat)),
+            _ => None,
         };
         let left = Left { decision, rule: "rule".to_owned() };
-        Decided { seq, chat, taken, left, notices: Vec::new(), stranger: None }
+        Decided::new(seq, chat, taken.into_iter().collect(), left)
     }
 
     /// A message that is decided as work and placed; its session.
@@ -104,9 +105,9 @@ fn a_message_is_decided_once_and_its_session_made_once() {
     let mut house = House::new();
     let batch = [house.decided(house.owner, Decision::Work), house.decided(house.owner, Decision::Context)];
     assert_eq!(house.store.unrouted(100).expect("messages").len(), 2);
-    assert_eq!(house.store.decide(&batch).expect("decided").len(), 1);
+    assert_eq!(house.store.decide(&batch).expect("decided").made.len(), 1);
     assert_eq!(house.store.unrouted(100).expect("messages").len(), 0);
-    assert_eq!(house.store.decide(&batch).expect("decided again").len(), 0);
+    assert_eq!(house.store.decide(&batch).expect("decided again").made.len(), 0);
     for decided in &batch {
         assert_eq!(house.store.fate(decided.seq).expect("a fate").agents.len(), 1);
     }

@@ -45,9 +45,9 @@ impl House {
 
     fn message(&mut self) {
         let seq = self.store.record(&NewMessage::new(self.chat, new_id(), "hello")).expect("a message").seq();
-        let taken = vec![Taken { group: self.group, decision: Decision::Work, rule: "main".to_owned() }];
+        let taken = vec![Taken::work(self.group, "main", self.chat)];
         let left = Left { decision: Decision::Ignored, rule: "no_wiring".to_owned() };
-        let decided = Decided { seq, chat: self.chat, taken, left, notices: Vec::new(), stranger: None };
+        let decided = Decided::new(seq, self.chat, taken, left);
         self.store.decide(&[decided]).expect("a decision");
         self.store.placed(&[RoutingId(seq.0)], &[]).expect("a place");
     }

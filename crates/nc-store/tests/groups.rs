@@ -46,9 +46,9 @@ fn chat(store: &mut Store, platform_id: &str, name: Option<&str>) -> ChatId {
 /// The message `seq` of `chat` becomes work of `group`; its session.
 fn give_work(store: &mut Store, chat: ChatId, group: GroupId, event: &str) -> String {
     let seq = store.record(&NewMessage::new(chat, event, "x")).expect("a message").seq();
-    let taken = vec![Taken { group, decision: Decision::Work, rule: "main".to_owned() }];
+    let taken = vec![Taken::work(group, "main", chat)];
     let left = Left { decision: Decision::Ignored, rule: "no_wiring".to_owned() };
-    store.decide(&[Decided { seq, chat, taken, left, notices: vec![], stranger: None }]).expect("a decision");
+    store.decide(&[Decided::new(seq, chat, taken, left)]).expect("a decision");
     let raw = Connection::open(store.path()).expect("the file");
     raw.query_row("SELECT session_id FROM routings WHERE message_seq = ?1", [seq.0], |row| row.get(0))
         .expect("a session")

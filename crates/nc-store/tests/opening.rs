@@ -121,9 +121,9 @@ fn a_newer_store_is_refused_with_both_versions_and_left_alone() {
     let raw = Connection::open(&path).expect("the file");
     raw.pragma_update(None, "user_version", 99).expect("a newer version");
     let error = refusal(&path);
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error:?}");
     let expected = format!(
-        "open the store {path:?}: it has schema 99, and this program knows schemas up to 1; start the newer programs, or \
+        "open the store {path:?}: it has schema 99, and this program knows schemas up to 2; start the newer programs, or \
          put the backup from before the upgrade back"
     );
     assert_eq!(error.to_string(), expected);

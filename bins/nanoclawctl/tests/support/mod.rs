@@ -165,15 +165,14 @@ pub(crate) fn act(store: &mut Store, message: &Unrouted, deed: &Deed) {
 /// Decides on a message as `deed` says.
 pub(crate) fn decide(store: &mut Store, message: &Unrouted, deed: &Deed) {
     let listener = store.listeners(message.chat).expect("listeners").remove(0);
-    let taken = |decision| vec![Taken { group: listener.group, decision, rule: "test".to_owned() }];
     let taken = match deed {
         Deed::Nothing => return,
         Deed::Ignore => Vec::new(),
-        Deed::Context => taken(Decision::Context),
-        Deed::Say(_) | Deed::Fail => taken(Decision::Work),
+        Deed::Context => vec![Taken::context(listener.group, "test", message.chat)],
+        Deed::Say(_) | Deed::Fail => vec![Taken::work(listener.group, "test", message.chat)],
     };
     let left = Left { decision: Decision::Ignored, rule: "test".to_owned() };
-    let decided = Decided { seq: message.seq, chat: message.chat, taken, left, notices: Vec::new(), stranger: None };
+    let decided = Decided::new(message.seq, message.chat, taken, left);
     store.decide(&[decided]).expect("decided");
 }
 

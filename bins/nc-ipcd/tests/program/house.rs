@@ -103,14 +103,8 @@ impl House {
     /// What somebody wrote, decided to be work; its number and its session.
     pub(crate) fn message(&mut self, group: GroupId, chat: ChatId, text: &str) -> (Seq, String) {
         let seq = self.store.record(&NewMessage::new(chat, new_id(), text)).expect("a message").seq();
-        let decided = Decided {
-            seq,
-            chat,
-            taken: vec![Taken { group, decision: Decision::Work, rule: "main".to_owned() }],
-            left: Left { decision: Decision::Ignored, rule: "no_wiring".to_owned() },
-            notices: Vec::new(),
-            stranger: None,
-        };
+        let left = Left { decision: Decision::Ignored, rule: "no_wiring".to_owned() };
+        let decided = Decided::new(seq, chat, vec![Taken::work(group, "main", chat)], left);
         self.store.decide(&[decided]).expect("a decision");
         let (routing, session) = self
             .one::<(i64, String)>(&format!("SELECT id, session_id FROM routings WHERE message_seq = {seq}"), |row| {

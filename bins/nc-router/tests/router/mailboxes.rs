@@ -20,9 +20,9 @@ fn pending(house: &House, session: &str) -> Vec<String> {
 fn decide(house: &mut House, text: &str) -> (nc_model::Seq, String) {
     let chat = house.owner;
     let seq = house.say(chat, text);
-    let taken = vec![Taken { group: house.main, decision: Decision::Work, rule: "main".to_owned() }];
+    let taken = vec![Taken::work(house.main, "main", chat)];
     let left = Left { decision: Decision::Ignored, rule: "none".to_owned() };
-    let decided = Decided { seq, chat, taken, left, notices: Vec::new(), stranger: None };
+    let decided = Decided::new(seq, chat, taken, left);
     house.store.decide(&[decided]).expect("a decision");
     (seq, house.session_of(seq))
 }

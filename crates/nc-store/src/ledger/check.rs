@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use nc_model::{Decision, RoutingOutcome, SendStatus, SessionStatus, Timestamp};
+use nc_model::{Decision, RoutingOutcome, SendStatus, Timestamp};
 
 use super::{MAX_NAMED, deliveries, messages};
 
@@ -64,10 +64,11 @@ const ROUTING_FAULTS: &[RoutingRule] = &[
             matches!(r.decision, Decision::Work | Decision::Context) && r.placed_at.is_none() && r.outcome.is_none();
         waits && u128::from(now.ms_since(r.decided_at)) > PLACED_WITHIN.as_millis()
     }),
-    ("it is open in a session that is closed or gone", |r, _| {
-        let is_open = r.decision == Decision::Work && r.outcome.is_none();
-        is_open && !matches!(r.session_status, Some(SessionStatus::Active | SessionStatus::SetAside))
+    ("it is open in a session that is gone", |r, _| {
+        r.decision == Decision::Work && r.outcome.is_none() && r.session_status.is_none()
     }),
+    ("it waits for an approval, and names none", |r, _| r.decision == Decision::Held && r.approval_id.is_none()),
+    ("it is a command that nobody answered", |r, _| r.decision == Decision::Command && r.outcome.is_none()),
 ];
 
 fn is_nobodys(routed: &messages::Routed) -> bool {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use nc_model::{ChatId, GroupId, InboxKind, RoutingId, RunOutcome, Timestamp};
 use rusqlite::{Row, Transaction};
 
+use crate::by_hand::end_prompt;
 use crate::notices::deliver_text;
 use crate::row::{maybe_time, maybe_word, time, word};
 use crate::{Store, StoreError, new_id};
@@ -129,7 +130,7 @@ pub struct Settled {
 /// What an agent can take from the inbox and finish; the other kinds are answers for a tool that waits.
 macro_rules! wakes {
     () => {
-        "i.trigger = 1 AND i.ended_at IS NULL AND i.kind IN ('task', 'prompt', 'notice', 'agent')"
+        "i.trigger = 1 AND i.ended_at IS NULL AND i.kind IN ('task', 'notice', 'agent')"
     };
 }
 
@@ -160,9 +161,9 @@ const WAIT: &str =
     "UPDATE routings SET next_attempt_at = max(ifnull(next_attempt_at, 0), ?2) WHERE id = ?1 AND outcome IS NULL";
 const FAILED: &str = "UPDATE routings SET outcome = 'failed', outcome_at = ?2, attempts = attempts + 1, next_attempt_at = NULL, \
                       notice_delivery_id = ?3 WHERE id = ?1 AND outcome IS NULL";
-const CHAT_OF: &str = "SELECT m.messaging_group_id AS chat, c.channel FROM routings r JOIN messages m ON m.seq = r.message_seq \
+const CHAT_OF: &str = "SELECT m.messaging_group_id AS chat, c.channel, m.thread_id FROM routings r JOIN messages m ON m.seq = r.message_seq \
                        JOIN messaging_groups c ON c.id = m.messaging_group_id WHERE r.id = ?1 AND r.outcome IS NULL";
-const CHAT_OF_SESSION: &str = "SELECT c.id AS chat, c.channel FROM sessions s JOIN messaging_groups c ON c.id = s.messaging_group_id \
+const CHAT_OF_SESSION: &str = "SELECT c.id AS chat, c.channel, s.thread_id FROM sessions s JOIN messaging_groups c ON c.id = s.messaging_group_id \
                                WHERE s.id = ?1";
 const INBOX_AGAIN: &str = "UPDATE session_inbox SET not_before = max(ifnull(not_before, 0), ?2), given_at = NULL \
                            WHERE id = ?1 AND ended_at IS NULL";
@@ -212,6 +213,10 @@ impl Store {
             {
                 return Ok(Settled::default());
             }
+            if let Some(run) = &settlement.run {
+                // Whoever asked for it by hand was told how it ended.
+                end_prompt(tx, &settlement.session, run, settlement.at)?;
+            }
             let mut notices = Notices::new(settlement);
             for (routing, fate) in &settlement.work {
                 settle_work(tx, *routing, fate, &mut notices)?;
@@ -238,12 +243,14 @@ impl<'a> Notices<'a> {
         Self { settlement, key, made: BTreeMap::new(), settled: Settled::default() }
     }
 
-    fn tell(&mut self, tx: &Transaction<'_>, chat: ChatId, channel: String) -> Result<Option<String>, StoreError> {
+    /// Tells a chat, in the thread of the first message that is given up there.
+    fn tell(&mut self, tx: &Transaction<'_>, place: Place) -> Result<Option<String>, StoreError> {
+        let Place { chat, channel, thread } = place;
         if let Some(made) = self.made.get(&chat) {
             return Ok(made.clone());
         }
         let source = format!("failed:{}:{chat}", self.key);
-        let delivery = deliver_text(tx, &source, chat, None, &self.settlement.words)?;
+        let delivery = deliver_text(tx, &source, chat, thread.as_deref(), &self.settlement.words)?;
         self.made.insert(chat, delivery.clone());
         self.settled.channels.push(channel);
         Ok(delivery)
@@ -263,9 +270,9 @@ fn settle_work(
         Judgement::Wait { at } => tx.prepare_cached(WAIT)?.execute((routing.0, at.0))?,
         Judgement::Failed => {
             let mut delivery = None;
-            let place = tx.prepare_cached(CHAT_OF)?.query_map([routing.0], chat)?.next().transpose()?;
-            if let Some((chat, channel)) = place {
-                delivery = notices.tell(tx, chat, channel)?;
+            let place = tx.prepare_cached(CHAT_OF)?.query_map([routing.0], place)?.next().transpose()?;
+            if let Some(place) = place {
+                delivery = notices.tell(tx, place)?;
                 notices.settled.failed += 1;
             }
             tx.prepare_cached(FAILED)?.execute((routing.0, now, delivery))?
@@ -287,9 +294,9 @@ fn settle_inbox(
         Judgement::Wait { at } => tx.prepare_cached(INBOX_LATER)?.execute((row, at.0))?,
         Judgement::Failed => {
             let session = &notices.settlement.session;
-            let place = tx.prepare_cached(CHAT_OF_SESSION)?.query_map([session], chat)?.next().transpose()?;
-            if let Some((chat, channel)) = place {
-                notices.tell(tx, chat, channel)?;
+            let place = tx.prepare_cached(CHAT_OF_SESSION)?.query_map([session], place)?.next().transpose()?;
+            if let Some(place) = place {
+                notices.tell(tx, place)?;
             }
             notices.settled.failed += 1;
             tx.prepare_cached(INBOX_ENDED)?.execute((row, now))?
@@ -298,8 +305,15 @@ fn settle_inbox(
     Ok(())
 }
 
-fn chat(row: &Row<'_>) -> rusqlite::Result<(ChatId, String)> {
-    Ok((ChatId(row.get("chat")?), row.get("channel")?))
+/// Where a person is told.
+struct Place {
+    chat: ChatId,
+    channel: String,
+    thread: Option<String>,
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place { chat: ChatId(row.get("chat")?), channel: row.get("channel")?, thread: row.get("thread_id")? })
 }
 
 fn unjudged(row: &Row<'_>) -> rusqlite::Result<UnjudgedRun> {

@@ -90,8 +90,11 @@ macro_rules! to_place {
     };
 }
 
+// A run by hand whose words are not sent would answer nobody: what people wrote waits until it is over.
 pub(super) const UNPLACED: &str = to_place!(
-    "WHERE r.session_id = ?1 AND r.decision IN ('work', 'context') AND r.placed_at IS NULL ORDER BY r.id LIMIT ?2"
+    "WHERE r.session_id = ?1 AND r.decision IN ('work', 'context') AND r.placed_at IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.session_id = ?1 AND h.ended_at IS NULL AND h.to_chat = 0) \
+     ORDER BY r.id LIMIT ?2"
 );
 pub(super) const OPEN: &str = to_place!(
     "WHERE r.session_id = ?1 AND r.decision = 'work' AND r.outcome IS NULL AND r.placed_at IS NOT NULL \

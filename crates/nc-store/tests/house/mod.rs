@@ -42,12 +42,13 @@ impl House {
     pub(crate) fn decide(&mut self, seq: Seq, by_group: [Option<Decision>; 2], left: Decision) {
         let taken = self.groups.into_iter().zip(by_group);
         let taken = taken.filter_map(|(group, decision)| Some((group, decision?)));
-        let taken =
-            taken.map(|(group, decision)| Taken { group, decision, rule: format!("{decision}_rule") }).collect();
+        let taken = taken.map(|(group, decision)| match decision {
+            Decision::Context => Taken::context(group, "context_rule", self.chat),
+            _ => Taken::work(group, "work_rule", self.chat),
+        });
+        let taken = taken.collect();
         let left = Left { decision: left, rule: format!("{left}_rule") };
-        self.store
-            .decide(&[Decided { seq, chat: self.chat, taken, left, notices: vec![], stranger: None }])
-            .expect("decided");
+        self.store.decide(&[Decided::new(seq, self.chat, taken, left)]).expect("decided");
     }
 
     pub(crate) fn delivery(&self, source: &str, parts: &[SendStatus]) -> String {
