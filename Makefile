@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
-SCRIPTS = scripts/need scripts/test scripts/cargo-deny scripts/check-man .ci/run
+SCRIPTS = scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
 .PHONY: all build run test bench check install clean
 all: build
@@ -20,6 +20,7 @@ run: build
 
 test:
 	@scripts/need test </dev/null
+	@scripts/claude-binary </dev/null
 	@scripts/test
 
 bench: build
