@@ -10,6 +10,9 @@ use serde_json::Value;
 /// How much of a message that is answered is shown with the answer, in characters. A guess: enough to know it again.
 const QUOTED_CHARS: usize = 300;
 
+/// The channel, and the place there, of whoever starts an agent by hand: what is said there is printed, and sent nowhere.
+pub(crate) const BY_HAND: (&str, &str) = ("manual", "terminal");
+
 /// What stands where a text was cut.
 const CUT: &str = "\n[… the rest of this message was cut]";
 
@@ -96,7 +99,7 @@ pub(crate) fn inbox_piece(row: &InboxRow, session: &Session) -> Piece {
         InboxKind::Delivery => delivered(row).map_or_else(Piece::Unreadable, Piece::Delivered),
         InboxKind::Task => from_chat(row, session, InKind::Task),
         InboxKind::System | InboxKind::Answer => from_chat(row, session, InKind::System),
-        InboxKind::Prompt => from_chat(row, session, InKind::Chat),
+        InboxKind::Prompt => by_hand(row, session),
         InboxKind::Notice | InboxKind::Agent => from_agent(row, session),
     }
 }
@@ -110,6 +113,19 @@ fn from_chat(row: &InboxRow, session: &Session, kind: InKind) -> Piece {
         thread_id: session.thread.clone(),
         ..bare(row, kind)
     })
+}
+
+/// A row that a person wrote by hand. The answer belongs into the session's chat, or into the one that the row names,
+/// or to that person alone.
+fn by_hand(row: &InboxRow, session: &Session) -> Piece {
+    let content: Value = serde_json::from_str(&row.content).unwrap_or_default();
+    let named = |field: &str| content.get(field).and_then(Value::as_str).map(str::to_owned);
+    let place = match &session.chat {
+        Some(chat) => (chat.channel.clone(), chat.platform_id.clone()),
+        None => named("channelType").zip(named("platformId")).unwrap_or((BY_HAND.0.to_owned(), BY_HAND.1.to_owned())),
+    };
+    let thread_id = session.thread.clone().filter(|_| session.chat.is_some());
+    Piece::Row(InRow { channel_type: Some(place.0), platform_id: Some(place.1), thread_id, ..bare(row, InKind::Chat) })
 }
 
 /// A row that another agent wrote, or, as a notice, the agent's own group.
@@ -206,6 +222,30 @@ mod tests {
                 "{kind}"
             );
             assert_eq!((row.content.as_str(), row.on_wake, row.process_after), (content, true, Some(Timestamp(9))));
+        }
+    }
+
+    #[test]
+    fn a_prompt_by_hand_is_answered_in_the_chat_that_there_is() {
+        let fresh = Session { chat: None, thread: Some("t".to_owned()), ..session() };
+        let cases = [
+            (session(), "{}", ("terminal", "ana")),
+            (fresh.clone(), "{}", ("manual", "terminal")),
+            (fresh, "{\"channelType\":\"slack:acme\",\"platformId\":\"C1\"}", ("slack:acme", "C1")),
+        ];
+        for (session, content, place) in cases {
+            let row = InboxRow {
+                id: "id".to_owned(),
+                kind: InboxKind::Prompt,
+                content: content.to_owned(),
+                trigger: true,
+                on_wake: false,
+                not_before: None,
+                created_at: Timestamp(5),
+            };
+            let Piece::Row(row) = inbox_piece(&row, &session) else { panic!("it is no row") };
+            assert_eq!((row.channel_type.as_deref(), row.platform_id.as_deref()), (Some(place.0), Some(place.1)));
+            assert_eq!((row.thread_id, row.trigger), (None, true));
         }
     }
 

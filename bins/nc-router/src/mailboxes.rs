@@ -18,7 +18,7 @@ use nc_wire::mailbox::{Destination, DestinationKind, InRow, InStatus, Routing};
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use tracing::{info, warn};
 
-use crate::content::{Piece, chat_row, inbox_piece, message_of, row_id};
+use crate::content::{BY_HAND, Piece, chat_row, inbox_piece, message_of, row_id};
 use crate::files;
 
 /// `inbound.db` and `inbox/` are read by the sandbox's user; `in/`, which no other enters, keeps the host's users out.
@@ -117,7 +117,10 @@ impl Mailboxes {
         let messages = store.messages_to_place(&session.id, BATCH)?;
         let inbox = store.inbox_to_place(&session.id, BATCH)?;
         let full = usize::try_from(BATCH).is_ok_and(|most| messages.len() >= most || inbox.len() >= most);
-        if !messages.is_empty() || !inbox.is_empty() {
+        if messages.is_empty() && inbox.is_empty() {
+            // What is there waits for a run by hand to begin, which needs a mailbox in order, or to end.
+            self.refresh(store, session)?;
+        } else {
             let inbound = self.open(store, session)?;
             let written = self.append(&inbound, session, &messages, &inbox);
             self.noted(session, written)?;
@@ -140,7 +143,9 @@ impl Mailboxes {
     /// Shows the session's agent the names that it may write to, where they have changed.
     pub(crate) fn project(&mut self, store: &mut Store, session: &Session) -> Result<(), MailError> {
         let inbound = self.open(store, session)?;
-        let shown = (store.projected_destinations(session.group)?, routing(session));
+        let projected = store.projected_destinations(session.group)?;
+        let routing = routing_or_terminal(session, &projected);
+        let shown = (projected, routing);
         let Some(known) = self.known.get_mut(&session.id) else { return Ok(()) };
         if known.shown.as_ref() == Some(&shown) {
             return Ok(());
@@ -205,8 +210,8 @@ impl Mailboxes {
             return Err(MailError::InUse { path: dir.inbound_db.clone() });
         };
         let rows = self.open_rows(store, session, true)?;
-        let destinations = destinations(&store.projected_destinations(session.group)?);
-        let routing = routing(session);
+        let projected = store.projected_destinations(session.group)?;
+        let (destinations, routing) = (destinations(&projected), routing_or_terminal(session, &projected));
         let contents =
             Contents { rows: &rows, destinations: &destinations, routing: Some(&routing), ..Contents::default() };
         let inbound = Inbound::rebuild(&dir.inbound_db, FILE_MODE, &contents, session.outbound_seen)?;
@@ -295,6 +300,15 @@ fn close_settled(store: &Store, inbound: &Inbound) -> Result<(), MailError> {
         inbound.prune(KEPT)?;
     }
     Ok(())
+}
+
+/// Where a reply goes that names nobody. An agent with neither chat nor destination speaks to whoever started it by hand.
+fn routing_or_terminal(session: &Session, destinations: &[Projected]) -> Routing {
+    if session.chat.is_some() || !destinations.is_empty() {
+        return routing(session);
+    }
+    let (channel, place) = BY_HAND;
+    Routing { channel_type: Some(channel.to_owned()), platform_id: Some(place.to_owned()), thread_id: None }
 }
 
 fn routing(session: &Session) -> Routing {

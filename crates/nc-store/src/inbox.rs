@@ -27,8 +27,14 @@ pub struct InboxRow {
     pub created_at: Timestamp,
 }
 
+// A prompt is for its own run alone; and what a run says that is not sent answers nobody else.
 const TO_PLACE: &str = "SELECT id, kind, content, trigger, on_wake, not_before, created_at FROM session_inbox \
-                        WHERE session_id = ?1 AND placed_at IS NULL ORDER BY created_at, id LIMIT ?2";
+                        WHERE session_id = ?1 AND placed_at IS NULL \
+                        AND (kind IN ('delivery', 'system', 'answer') \
+                            OR (kind = 'prompt' AND EXISTS (SELECT 1 FROM runs r WHERE r.id = source AND r.ended_at IS NULL)) \
+                            OR (kind IN ('task', 'notice', 'agent') AND NOT EXISTS (SELECT 1 FROM runs r \
+                                WHERE r.session_id = ?1 AND r.ended_at IS NULL AND r.to_chat = 0))) \
+                        ORDER BY created_at, id LIMIT ?2";
 const OPEN: &str = "SELECT id, kind, content, trigger, on_wake, not_before, created_at FROM session_inbox \
                     WHERE session_id = ?1 AND trigger = 1 AND ended_at IS NULL AND placed_at IS NOT NULL \
                     ORDER BY created_at LIMIT ?2";

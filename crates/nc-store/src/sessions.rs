@@ -245,7 +245,6 @@ fn inbox_work(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Cause)> {
     let kind: String = row.get("kind")?;
     let cause = match kind.as_str() {
         "task" => Cause::Task,
-        "prompt" => Cause::Manual,
         _ => Cause::Message,
     };
     Ok((time(row, "since")?, cause))

@@ -58,6 +58,10 @@ pub enum Begun {
     Started,
     /// The session has a live run already: its id.
     Live(String),
+    /// By hand only: what an earlier run wrote is not taken in yet.
+    Uncollected(String),
+    /// By hand only, where the words are not sent: so many messages and tasks wait for an answer of this session.
+    Waiting(u64),
 }
 
 /// How a run ended.
