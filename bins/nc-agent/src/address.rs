@@ -57,7 +57,7 @@ pub(crate) fn address(text: &str, book: &AddressBook) -> Addressed {
 }
 
 /// Where a text goes that names nobody.
-fn default_address(book: &AddressBook) -> Option<Address> {
+pub(crate) fn default_address(book: &AddressBook) -> Option<Address> {
     match book.destinations.as_slice() {
         [] => book.routing.clone(),
         [only] => Some(book.routing.clone().unwrap_or_else(|| only.address.clone())),

@@ -1,17 +1,20 @@
 //! The agent: between one mailbox and one provider, until it is told to leave or has nothing to do.
 
+mod events;
+
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use nc_model::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::desk::{Desk, Found, Settled, Tool, now};
+use crate::desk::{Desk, Found, Tool, now};
+use crate::failure::Failure;
 use crate::in_flight::{Batch, InFlight};
 use crate::mail::Mail;
-use crate::provider::{Event, PromptId, Provider};
+use crate::provider::{Event, Provider};
 
 /// How long a turn may go on after the agent was told to leave. The host kills after 10 s.
 const HAND_BACK_AFTER: Duration = Duration::from_secs(8);
@@ -21,10 +24,6 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// How many prompts a provider that folds gets before it has answered any: the rest can as well wait in the mailbox.
 const MAX_IN_FLIGHT: usize = 4;
-
-/// How long a prompt waits before it is pushed again, by how often it failed. Then it fails for good: a person waits, and
-/// reads why within a minute.
-const RETRY_AFTER: &[Duration] = &[Duration::from_secs(2), Duration::from_secs(10)];
 
 /// How long one waits before the next look at an `inbound.db` that could not be read, by how often that was so in a row:
 /// no event tells when a torn file is whole again.
@@ -42,6 +41,8 @@ pub(crate) struct Agent<P> {
     retry: Option<(Instant, Batch)>,
     /// The tools in flight, oldest first.
     tools: Vec<Tool>,
+    /// What works on beside the turns.
+    background: Vec<Tool>,
     /// There may be mail that was not looked at.
     look: bool,
     /// When to look without being told.
@@ -75,6 +76,7 @@ impl<P: Provider> Agent<P> {
             in_flight: InFlight::default(),
             retry: None,
             tools: Vec::new(),
+            background: Vec::new(),
             look: true,
             look_at: None,
             torn: 0,
@@ -85,9 +87,9 @@ impl<P: Provider> Agent<P> {
     }
 
     /// Works until it is told to leave, or was idle for too long. What is unfinished then is given back.
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
         let ended = self.work().await;
-        let given_back = self.desk.hand_back().context("give back what is unfinished");
+        let given_back = self.desk.hand_back().context("give back what is unfinished").map_err(Failure::Again);
         if timeout(END_WITHIN, self.end_provider()).await.is_err() {
             warn!("the provider did not end within {} ms and is left to the sandbox's end", END_WITHIN.as_millis());
         }
@@ -101,14 +103,15 @@ impl<P: Provider> Agent<P> {
         self.provider.end().await;
     }
 
-    async fn work(&mut self) -> anyhow::Result<()> {
+    async fn work(&mut self) -> Result<(), Failure> {
         loop {
-            self.take().await?;
+            self.take().await.map_err(Failure::Again)?;
             if self.is_over() {
                 return Ok(());
             }
             match self.wait().await {
-                Wake::Event(event) => self.handle(event).await?,
+                Wake::Event(Event::Unusable { text }) => return Err(self.unusable(text).await),
+                Wake::Event(event) => self.handle(event).await.map_err(Failure::Again)?,
                 Wake::Mail => self.look = true,
                 Wake::Due => self.due().await,
                 Wake::Stop => self.leave(),
@@ -117,7 +120,7 @@ impl<P: Provider> Agent<P> {
     }
 
     fn has_work(&self) -> bool {
-        !self.in_flight.is_empty() || self.retry.is_some() || !self.tools.is_empty()
+        !self.in_flight.is_empty() || self.retry.is_some() || !self.tools.is_empty() || !self.background.is_empty()
     }
 
     fn is_over(&self) -> bool {
@@ -219,67 +222,6 @@ impl<P: Provider> Agent<P> {
         if let Some((_, batch)) = self.retry.take_if(|(at, _)| *at <= now) {
             self.push(batch).await;
         }
-    }
-
-    async fn handle(&mut self, event: Event) -> anyhow::Result<()> {
-        self.active = Instant::now();
-        self.desk.heartbeat();
-        match event {
-            Event::Init { provider_session_id } => {
-                self.desk.keep_session(&provider_session_id).context("keep the provider's session")?;
-            }
-            Event::Progress => {}
-            Event::ToolStarted { id, name, timeout } => {
-                self.tools.push(Tool { id, name, timeout, started: now() });
-                self.show_tools()?;
-            }
-            Event::ToolEnded { id } => {
-                self.tools.retain(|tool| tool.id != id);
-                self.show_tools()?;
-            }
-            Event::Result { through, answer, usage } => {
-                let corrects = self.provider.abilities().corrects && self.leave_by.is_none();
-                let batch = self.in_flight.end(through);
-                let settled = self.desk.answer(batch, answer, usage, corrects).await.context("write an answer")?;
-                self.turn_ended()?;
-                if let Settled::Correction(batch) = settled {
-                    self.push(batch).await;
-                }
-            }
-            Event::Error { through, retryable, text } => self.failed(through, retryable, &text).await?,
-            Event::Gone { reason } => bail!("the provider is gone: {reason}"),
-        }
-        Ok(())
-    }
-
-    async fn failed(&mut self, through: Option<PromptId>, retryable: bool, text: &str) -> anyhow::Result<()> {
-        let mut batch = self.in_flight.end(through);
-        self.turn_ended()?;
-        let pause = usize::try_from(batch.failures).ok().and_then(|failures| RETRY_AFTER.get(failures));
-        if let Some(pause) = pause.filter(|_| retryable && !batch.prompts.is_empty()) {
-            warn!("the provider failed, trying again in {} s: {text}", pause.as_secs());
-            batch.failures += 1;
-            self.retry = Some((Instant::now() + *pause, batch));
-            return Ok(());
-        }
-        warn!("the provider failed, {} rows end as failed: {text}", batch.rows.len());
-        self.desk.fail(&batch, text).await.context("write why it failed")
-    }
-
-    /// A turn that ended has no tools in flight, whatever was told of them, and lets the next rows in.
-    fn turn_ended(&mut self) -> anyhow::Result<()> {
-        self.look = true;
-        if self.tools.is_empty() {
-            return Ok(());
-        }
-        self.tools.clear();
-        self.show_tools()
-    }
-
-    /// Tells the host of the tool that may take longest.
-    fn show_tools(&mut self) -> anyhow::Result<()> {
-        let longest = self.tools.iter().max_by_key(|tool| tool.timeout);
-        self.desk.show_tool(longest).context("tell of a tool in flight")
     }
 }
 

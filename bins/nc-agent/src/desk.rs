@@ -1,5 +1,7 @@
 //! The desk: takes rows out of the mailbox and puts answers in.
 
+mod sending;
+
 use std::time::Duration;
 
 use nc_model::Timestamp;
@@ -14,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::address::{Addressed, Stray, address, correction, home};
 use crate::in_flight::{Batch, Taken};
+use crate::outbox::Outbox;
 use crate::parts::{beginning, parts};
 use crate::prompt::{Readable, compose};
 use crate::provider::{Answer, Prompt, PromptId, Reply};
@@ -40,6 +43,9 @@ pub(crate) struct Desk {
     usage: Usage,
     next_prompt: u64,
     heartbeat_failed: bool,
+    outbox: Outbox,
+    /// A tool sent something since the last answer.
+    said_by_tool: bool,
 }
 
 /// A tool in flight.
@@ -72,9 +78,18 @@ pub(crate) enum Settled {
 }
 
 impl Desk {
-    pub(crate) fn new(mailbox: Mailbox, run: String, provider: String, context: PromptContext) -> Self {
-        let usage = Usage::default();
-        Self { mailbox, run, provider, context, usage, next_prompt: 1, heartbeat_failed: false }
+    pub(crate) fn new(mailbox: Mailbox, outbox: Outbox, run: String, provider: String, context: PromptContext) -> Self {
+        Self {
+            mailbox,
+            run,
+            provider,
+            context,
+            usage: Usage::default(),
+            next_prompt: 1,
+            heartbeat_failed: false,
+            outbox,
+            said_by_tool: false,
+        }
     }
 
     /// Takes the next rows that wait.
@@ -84,6 +99,7 @@ impl Desk {
             look => look?,
         };
         if rows.is_empty() {
+            self.clear_outbox();
             return Ok(Found::Nothing { next_due });
         }
         let book = self.address_book().await?;
@@ -139,7 +155,8 @@ impl Desk {
             Answer::Replies(replies) => addressed_replies(replies, &batch, &book),
         };
         addressed.strays.iter().for_each(log_stray);
-        if corrects && addressed.reached_nobody() && !batch.corrected {
+        let said_by_tool = std::mem::take(&mut self.said_by_tool);
+        if corrects && addressed.reached_nobody() && !batch.corrected && !said_by_tool {
             let text = correction(&book);
             let prompt = Prompt { id: self.prompt_id(), text, items: Vec::new() };
             return Ok(Settled::Correction(Batch { prompts: vec![prompt], corrected: true, ..batch }));
@@ -153,13 +170,7 @@ impl Desk {
     /// Ends the rows of a batch as failed, and tells each chat that waits why.
     pub(crate) async fn fail(&mut self, batch: &Batch, text: &str) -> Result<(), MailboxError> {
         let book = self.address_book().await?;
-        let mut parcels: Vec<(Address, String)> = Vec::new();
-        for row in batch.rows.iter().filter(|row| row.trigger) {
-            let Some(to) = row.address.clone().or_else(|| home(&book)) else { continue };
-            if to.channel_type != "agent" && !parcels.iter().any(|(known, _)| known.same_chat(&to)) {
-                parcels.push((to, text.to_owned()));
-            }
-        }
+        let parcels = sending::waiting(batch.rows.iter(), &book).into_iter().map(|to| (to, text.to_owned())).collect();
         let acks: Vec<_> = batch.rows.iter().map(|row| (row.id.clone(), AckStatus::Failed)).collect();
         self.post(parcels, batch.up_to, &acks).await
     }
@@ -176,6 +187,7 @@ impl Desk {
             let (in_reply_to, thread_id) =
                 newest.map_or((None, to.thread_id.clone()), |(id, thread)| (Some(id), thread));
             outgoing.extend(parts(&text).into_iter().map(|part| NewRow {
+                id: None,
                 in_reply_to: in_reply_to.clone(),
                 address: Address { thread_id: thread_id.clone(), ..to.clone() },
                 content: Outgoing::text(part),

@@ -45,7 +45,7 @@ impl Batch {
         self.prompts.iter().all(|prompt| prompt.id <= through)
     }
 
-    fn join(mut self, other: Self) -> Self {
+    pub(crate) fn join(mut self, other: Self) -> Self {
         self.prompts.extend(other.prompts);
         self.rows.extend(other.rows);
         self.corrected |= other.corrected;
@@ -70,6 +70,16 @@ impl InFlight {
 
     pub(crate) fn add(&mut self, batch: Batch) {
         self.0.push(batch);
+    }
+
+    /// The rows that are not dealt with.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Taken> {
+        self.0.iter().flat_map(|batch| &batch.rows)
+    }
+
+    /// Takes out everything, as one batch.
+    pub(crate) fn end_all(&mut self) -> Option<Batch> {
+        self.0.drain(..).reduce(Batch::join)
     }
 
     /// Takes out everything up to `through`, as one batch; an empty one for a turn that nobody asked for.

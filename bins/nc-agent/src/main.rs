@@ -14,12 +14,15 @@ mod desk;
 mod failure;
 mod gateway;
 mod in_flight;
+mod instructions;
 mod mail;
 mod options;
+mod outbox;
 mod parts;
 mod prompt;
 mod provider;
 mod run;
+mod tools;
 mod usage;
 
 use std::io;

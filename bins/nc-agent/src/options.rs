@@ -25,6 +25,14 @@ pub(crate) struct Options {
     /// Look for new mail this often as well (as 500ms, 2s), where no word of a change crosses the mount
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub(crate) look_every: Option<Duration>,
+
+    /// The Claude Code program, for the provider claude
+    #[arg(long, value_name = "FILE", default_value = "/app/claude")]
+    pub(crate) claude: PathBuf,
+
+    /// How long the model's API may send nothing, and requests to it may fail, before whoever waits is told
+    #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = interval)]
+    pub(crate) api_silence: Duration,
 }
 
 /// A command line that cannot be obeyed, as `sysexits.h` has it.

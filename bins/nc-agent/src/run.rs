@@ -1,51 +1,116 @@
 //! One run, from the start object to the end.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nc_model::markup::PromptContext;
 use nc_wire::mailbox::container::Mailbox;
 use nc_wire::start::StartObject;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::agent::Agent;
 use crate::desk::Desk;
 use crate::failure::Failure;
+use crate::gateway::{Gateway, Upstream};
+use crate::instructions::instructions;
 use crate::mail::Mail;
 use crate::options::Options;
+use crate::outbox::Outbox;
 use crate::prompt::context;
-use crate::provider::{Echo, Provider};
+use crate::provider::{Claude, Echo, Provider, Setup, Unusable};
 
 /// Where the start object names none.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// Everything that a run has, whoever answers.
+struct Run<'a> {
+    options: &'a Options,
+    start: StartObject,
+    mailbox: Mailbox,
+    /// The group's directory.
+    directory: PathBuf,
+    context: PromptContext,
+}
+
 /// Reads what the host says, and works by it.
 pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     let start = StartObject::read(io::stdin().lock()).map_err(Failure::look)?;
-    match start.provider.as_str() {
-        "echo" => {
-            let echo = Echo::new(start.model.as_deref().unwrap_or_default()).map_err(Failure::look)?;
-            work(options, start, echo)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::again)?;
+    let mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
+    let (directory, context) = (directory(&options.workspace), context(&start.timezone));
+    info!("run {} of session {}, provider {}", start.run, start.session, start.provider);
+    let run = Run { options, start, mailbox, directory, context };
+    runtime.block_on(run.begin())?;
+    info!("left in order");
+    Ok(())
+}
+
+impl Run<'_> {
+    async fn begin(self) -> Result<(), Failure> {
+        match self.start.provider.as_str() {
+            "echo" => {
+                let echo = Echo::new(self.start.model.as_deref().unwrap_or_default()).map_err(Failure::look)?;
+                self.work(echo).await
+            }
+            "claude" => self.claude().await,
+            other => Err(Failure::Look(anyhow::anyhow!("there is no provider {other:?}: allowed are claude and echo"))),
         }
-        other => Err(Failure::Look(anyhow::anyhow!("there is no provider {other:?}: allowed is echo"))),
+    }
+
+    async fn claude(mut self) -> Result<(), Failure> {
+        let credentials = std::mem::take(&mut self.start.credentials);
+        let upstream = match Upstream::of(credentials) {
+            Ok(upstream) => upstream,
+            Err(missing) => return self.work(Unusable::new(format!("Claude cannot be used: {missing}."))).await,
+        };
+        let gateway = Gateway::open(upstream, self.options.api_silence).await.map_err(Failure::again)?;
+        let setup = self.setup().map_err(Failure::again)?;
+        self.work(Claude::new(setup, gateway)).await
+    }
+
+    fn setup(&self) -> anyhow::Result<Setup> {
+        let session = self.mailbox.state(&format!("continuation:{}", self.start.provider))?;
+        let book = self.mailbox.address_book().unwrap_or_else(|error| {
+            warn!("the destinations cannot be read now, and the model is not told of them: {error}");
+            nc_wire::mailbox::container::AddressBook::default()
+        });
+        Ok(Setup {
+            binary: self.options.claude.clone(),
+            directory: self.directory.clone(),
+            also: other_directories(&self.options.workspace),
+            model: self.start.model.clone().filter(|model| !model.is_empty()),
+            instructions: instructions(&self.start, &book),
+            session: session.filter(|id| !id.is_empty()),
+            name: self.start.assistant_name.clone(),
+            zone: self.context.timezone.clone(),
+        })
+    }
+
+    async fn work(self, provider: impl Provider) -> Result<(), Failure> {
+        let workspace = &self.options.workspace;
+        let idle_timeout = match self.start.limits.idle_timeout_ms {
+            0 => IDLE_TIMEOUT,
+            ms => Duration::from_millis(ms),
+        };
+        let mail = Mail::new(workspace, self.options.look_every);
+        let outbox = Outbox::new(workspace, &self.directory);
+        let desk = Desk::new(self.mailbox, outbox, self.start.run, self.start.provider, self.context);
+        Agent::new(desk, provider, mail, idle_timeout).map_err(Failure::Again)?.run().await
     }
 }
 
-fn work(options: &Options, start: StartObject, provider: impl Provider) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::again)?;
-    let mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
-    let idle_timeout = match start.limits.idle_timeout_ms {
-        0 => IDLE_TIMEOUT,
-        ms => Duration::from_millis(ms),
-    };
-    let context = context(&start.timezone);
-    info!("run {} of session {}, provider {}", start.run, start.session, start.provider);
-    runtime
-        .block_on(async {
-            let mail = Mail::new(&options.workspace, options.look_every);
-            let desk = Desk::new(mailbox, start.run, start.provider, context);
-            Agent::new(desk, provider, mail, idle_timeout)?.run().await
-        })
-        .map_err(Failure::Again)?;
-    info!("left in order");
-    Ok(())
+/// The group's directory in a workspace, or the workspace itself where it has none.
+fn directory(workspace: &Path) -> PathBuf {
+    let of_group = workspace.join("agent");
+    if of_group.is_dir() { of_group } else { workspace.to_owned() }
+}
+
+/// What all groups share, and what was mounted besides.
+fn other_directories(workspace: &Path) -> Vec<PathBuf> {
+    let extra = workspace.join("extra").read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut directories: Vec<PathBuf> = std::iter::once(workspace.join("global")).chain(extra).collect();
+    directories.retain(|path| path.is_dir());
+    directories.sort();
+    directories
 }

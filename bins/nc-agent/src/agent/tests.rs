@@ -18,8 +18,12 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::*;
+use crate::outbox::Outbox;
 use crate::provider::{Abilities, Answer, Prompt, PromptId};
+use crate::tools::ToolOutcome;
 use crate::usage::Usage;
+
+mod events;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -34,6 +38,7 @@ struct Scripted {
 #[derive(Debug, PartialEq)]
 enum Did {
     Push(Prompt),
+    Return(String, ToolOutcome),
     Interrupt,
     End,
 }
@@ -54,6 +59,10 @@ impl Provider for Scripted {
         }
     }
 
+    async fn returned(&mut self, call: &str, outcome: &ToolOutcome) {
+        self.did.send(Did::Return(call.to_owned(), outcome.clone())).unwrap();
+    }
+
     async fn interrupt(&mut self) {
         self.did.send(Did::Interrupt).unwrap();
     }
@@ -69,7 +78,7 @@ struct Stage {
     inbound: Inbound,
     events: UnboundedSender<Event>,
     did: UnboundedReceiver<Did>,
-    agent: JoinHandle<anyhow::Result<()>>,
+    agent: JoinHandle<Result<(), Failure>>,
 }
 
 const CORRECTS: Abilities = Abilities { folds: false, corrects: true };
@@ -90,7 +99,8 @@ impl Stage {
         let agent = spawn_local(async move {
             let context = PromptContext { timezone: jiff::tz::TimeZone::UTC, timezone_name: "UTC".into() };
             let mailbox = Mailbox::open(&workspace).unwrap();
-            let desk = Desk::new(mailbox, "run-1".into(), "scripted".into(), context);
+            let outbox = Outbox::new(&workspace, &workspace);
+            let desk = Desk::new(mailbox, outbox, "run-1".into(), "scripted".into(), context);
             Agent::new(desk, provider, Mail::new(&workspace, None), DEADLINE).unwrap().run().await
         });
         Self { root, inbound, events, did, agent }
@@ -319,7 +329,7 @@ fn what_may_pass_is_tried_again_and_then_told() {
         stage.say("1", "hello");
         let first = stage.pushed().await;
         tokio::time::pause();
-        for _ in RETRY_AFTER {
+        for _ in super::events::RETRY_AFTER {
             stage.error(first.id, true, "The model is overloaded.");
             assert_eq!(stage.pushed().await, first, "the same prompt again");
             assert_eq!(stage.seen().acks["1"], AckStatus::Processing);
@@ -350,22 +360,5 @@ fn the_tool_that_may_take_longest_is_shown_until_it_ends() {
         // The turn ends without a word of the other.
         stage.result(Some(prompt.id), "Hi.");
         stage.until(|seen| seen.tool.is_none()).await;
-    });
-}
-
-#[test]
-fn a_provider_that_is_gone_leaves_the_message_to_the_next_agent() {
-    play(async {
-        let mut stage = Stage::new(&["ana"], FOLDS);
-        stage.say("1", "hello");
-        stage.pushed().await;
-        stage.event(Event::Gone { reason: "it crashed".into() });
-        assert_eq!((stage.did().await, stage.did().await), (Did::Interrupt, Did::End));
-        let error = stage.agent.await.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "the provider is gone: it crashed");
-        let work = Directory::open(stage.root.path()).unwrap();
-        let Look::Snapshot(left) = snapshot::read(&work, &Limits::default(), None).unwrap() else { panic!() };
-        assert!(Seen::read(&left).acks.is_empty());
-        assert!(fs::exists(stage.root.path().join(".heartbeat")).unwrap());
     });
 }

@@ -8,6 +8,7 @@ use nc_model::quantity;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Abilities, Answer, Event, Item, Origin, Prompt, PromptId, Provider, Reply};
+use crate::tools::ToolOutcome;
 use crate::usage::Usage;
 
 const REMARK: &str = "No model is configured: this is the echo provider.";
@@ -78,6 +79,8 @@ impl Provider for Echo {
             None => future::pending().await,
         }
     }
+
+    async fn returned(&mut self, _call: &str, _outcome: &ToolOutcome) {}
 
     async fn interrupt(&mut self) {
         let through = |event: &Event| match event {

@@ -4,12 +4,19 @@
 //! events come out of it, also for turns that nobody asked for. So results do not match prompts one to one, and each
 //! says itself which prompts it deals with.
 
+mod claude;
 mod echo;
+mod unusable;
 
 use std::time::Duration;
 
+pub(crate) use claude::{Claude, Setup};
 pub(crate) use echo::Echo;
+pub(crate) use unusable::Unusable;
 
+use serde_json::Value;
+
+use crate::tools::ToolOutcome;
 use crate::usage::Usage;
 
 /// One client of a model.
@@ -20,13 +27,16 @@ pub(crate) trait Provider {
     /// Hands it a prompt. It does not wait for the answer.
     ///
     /// The same prompt is pushed again, under its own number, when an [`Event::Error`] said that this may help. A client
-    /// that cannot take it says so as [`Event::Gone`].
+    /// that cannot take it says so as an event.
     async fn push(&mut self, prompt: &Prompt);
 
     /// Waits for the next event, for ever where none comes.
     ///
     /// It is dropped and called again whenever something else happens, and must lose no event by it.
     async fn next(&mut self) -> Event;
+
+    /// Hands it what a tool returned that was [called](Event::Called).
+    async fn returned(&mut self, call: &str, outcome: &ToolOutcome);
 
     /// Asks it to break off what it does; what comes of that follows as events.
     async fn interrupt(&mut self);
@@ -86,7 +96,6 @@ pub(crate) enum Origin {
 
 /// Something that happened in a provider. Each is a sign that it works.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the echo uses no tools, resumes nothing and does not go away"))]
 pub(crate) enum Event {
     /// It began or resumed a session, which it knows by this id.
     Init {
@@ -109,6 +118,25 @@ pub(crate) enum Event {
         /// Which.
         id: String,
     },
+    /// These work on beside the turns, and no others.
+    Background {
+        /// All of them.
+        tasks: Vec<BackgroundTask>,
+    },
+    /// It calls a tool of ours, and waits for what it returns.
+    Called {
+        /// Repeated when it returns.
+        call: String,
+        /// The tool.
+        tool: String,
+        /// What it is given.
+        arguments: Value,
+    },
+    /// A person should know this, once.
+    Notice {
+        /// In words.
+        text: String,
+    },
     /// A turn ended with an answer, which may be empty.
     Result {
         /// The last prompt that this deals with; all before it are dealt with too. None where nobody asked for the turn.
@@ -127,16 +155,24 @@ pub(crate) enum Event {
         /// Why, in words for the person who is waiting.
         text: String,
     },
-    /// The client is gone, and nothing more comes.
-    Gone {
-        /// Why, for the log.
-        reason: String,
+    /// The client cannot be used, now or later, and nothing more comes.
+    Unusable {
+        /// Why, in words for the person who is waiting.
+        text: String,
     },
+}
+
+/// Something that works on beside the turns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackgroundTask {
+    /// What it goes by.
+    pub(crate) id: String,
+    /// What kind of thing it is.
+    pub(crate) name: String,
 }
 
 /// What a provider said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the echo replies to rows and never to a model's text"))]
 pub(crate) enum Answer {
     /// A model's text, with or without `<message to="…">` blocks.
     Text(String),

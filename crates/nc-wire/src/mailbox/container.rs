@@ -125,6 +125,14 @@ impl Mailbox {
         self.inbound().and_then(|inbound| inbound.newest_taken(chat, up_to, &taken)).map_err(MailboxError::Inbound)
     }
 
+    /// Whether the host has told what became of a row of `messages_out`: then nobody needs its files any more.
+    ///
+    /// # Errors
+    /// [`MailboxError::Inbound`] where the file is torn or locked: look again.
+    pub fn is_delivered(&self, message_out: &str) -> Result<bool, MailboxError> {
+        self.inbound().and_then(|inbound| inbound.is_delivered(message_out)).map_err(MailboxError::Inbound)
+    }
+
     /// What was left under `key` in `session_state`.
     ///
     /// # Errors

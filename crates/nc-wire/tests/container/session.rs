@@ -101,7 +101,7 @@ pub(crate) fn ids(look: &Look) -> Vec<&str> {
 }
 
 pub(crate) fn answer(text: &str) -> NewRow {
-    NewRow { in_reply_to: None, address: ana(), content: Outgoing::text(text) }
+    NewRow { id: None, in_reply_to: None, address: ana(), content: Outgoing::text(text) }
 }
 
 pub(crate) fn settle(mailbox: &mut Mailbox, texts: &[&str], completed: &[&str]) {

@@ -39,6 +39,8 @@ const USAGES_KEPT: i64 = 4;
 /// A row for `messages_out`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRow {
+    /// Its id, where it has one already: its files lie in `outbox/` under it. Otherwise it gets one.
+    pub id: Option<String>,
     /// The id of the row that it answers.
     pub in_reply_to: Option<String>,
     /// Where it goes.
@@ -219,7 +221,7 @@ const SET_TOOL: &str = "INSERT INTO container_state (id, current_tool, tool_decl
      updated_at = excluded.updated_at";
 
 fn send(transaction: &Transaction<'_>, seq: i64, outgoing: &NewRow) -> rusqlite::Result<()> {
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = outgoing.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let Address { channel_type, platform_id, thread_id } = &outgoing.address;
     transaction
         .prepare_cached(
