@@ -97,8 +97,6 @@ fn one_session_has_one_run() {
 fn what_cannot_be_granted_is_refused_in_words() {
     let house = House::own();
     let session = house.session();
-    let closed = house.session();
-    house.set_status(&closed, "closed");
     let bare = house.session();
     let directory = house.kit.installation().session_dir(house.main, &bare);
     fs::remove_file(directory.inbound_db).expect("its mailbox is taken away");
@@ -109,7 +107,6 @@ fn what_cannot_be_granted_is_refused_in_words() {
             format!("run {session} whim\n"),
             "refused \"whim\" is not a cause of a run: allowed are message, task, manual, approval".to_owned(),
         ),
-        (format!("run {closed} message\n"), format!("refused session {closed} is closed")),
         (format!("run {bare} message\n"), format!("refused session {bare} has no mailbox yet: nc-router makes it")),
         ("x".repeat(300), "refused the request has no end within 256 bytes".to_owned()),
     ];
@@ -120,6 +117,17 @@ fn what_cannot_be_granted_is_refused_in_words() {
         assert_eq!(runner.end(), Some(0), "{line:?}");
     }
     assert!(house.kit.store().last_run(&session).expect("the store is read").is_none(), "no run was written down");
+}
+
+#[test]
+fn a_closed_session_ends_what_it_has() {
+    let house = House::own();
+    house.agent("exit 0");
+    let session = house.session();
+    house.set_status(&session, "closed");
+    let mut runner = Runner::start(&house, &format!("run {session} message\n"));
+    runner.started();
+    assert_eq!(runner.answer(), "ended completed");
 }
 
 #[test]
