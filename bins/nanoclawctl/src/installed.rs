@@ -66,10 +66,11 @@ impl Installed {
         for dir in [paths.data_dir(), paths.store_dir(), paths.groups_dir(), paths.run_dir()] {
             is_dir(dir)?;
         }
-        if paths.store_file().symlink_metadata().is_ok() {
-            Store::open(&paths.store_file())?;
+        match paths.store_file().symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // What cannot be looked at is named as what cannot be opened.
+            _ => Ok(Store::open(&paths.store_file()).map(drop)?),
         }
-        Ok(())
     }
 
     /// Where the router is rung.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -55,9 +57,12 @@ pub(crate) struct Desk {
 impl Desk {
     /// Takes the installation's lock and its bell, opens the store and begins to watch.
     pub(crate) fn open(installation: Installation, daemon: &mut Daemon) -> Result<Self, Failure> {
+        let run_dir = installation.run_dir();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(run_dir);
+        made.with_context(|| format!("make {}", run_dir.display())).map_err(Failure::of_system)?;
         let lock = nc_daemon::lock_within(&installation.lock_file("ipcd"), HANDOVER).map_err(|error| match error {
             LockError::Held { .. } => Failure::again(error),
-            LockError::Io { .. } => Failure::config(error),
+            LockError::Io { .. } => Failure::of_system(error),
         })?;
         daemon.bell(&installation.doorbell(Doorbell::Ipcd)).map_err(Failure::config)?;
         let store = Store::open(&installation.store_file()).map_err(patience::failure)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nc_config::{Doorbell, Installation, Loaded};
-use nc_daemon::{Daemon, Failure, Lock, Wakeup, lock};
+use nc_daemon::{Daemon, Failure, Lock, LockError, Wakeup, lock};
 use nc_store::{Exit, Session, Store, StoreError};
 use tracing::{info, warn};
 
@@ -112,8 +112,13 @@ impl Desk {
             .mode(0o700)
             .create(run_dir)
             .with_context(|| format!("make {}", run_dir.display()))
-            .map_err(Failure::config)?;
-        let lock = lock(&installation.lock_file("router")).context("another router serves this installation")?;
+            .map_err(Failure::of_system)?;
+        let lock = lock(&installation.lock_file("router")).map_err(|error| match error {
+            LockError::Held { .. } => {
+                Failure::again(anyhow::Error::new(error).context("another router serves this installation"))
+            }
+            LockError::Io { .. } => Failure::of_system(error),
+        })?;
         let store = Store::open(&installation.store_file()).map_err(store_failure)?;
         let sessions = store.count_sessions().map_err(store_failure)?;
         Ok(Self {

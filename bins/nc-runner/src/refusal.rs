@@ -25,7 +25,7 @@ impl From<StoreError> for Refusal {
 impl Refusal {
     /// Refuses because of a file or directory.
     pub(crate) fn file(doing: &str, path: &Path, error: std::io::Error) -> Self {
-        Self::Failure(Failure::again(anyhow::Error::new(error).context(at(doing, path))))
+        Self::Failure(Failure::of_system(anyhow::Error::new(error).context(at(doing, path))))
     }
 }
 

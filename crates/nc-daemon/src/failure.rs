@@ -1,5 +1,6 @@
 //! How a program fails: with which exit status, and why.
 
+use std::io;
 use std::process::ExitCode;
 
 /// The end of a program that could not do its work: the reason and the exit status that says what may help.
@@ -37,6 +38,14 @@ impl Failure {
         Self { status: Self::FAILED, error: error.into() }
     }
 
+    /// What the system refused: [`Failure::config`] where its answer stays the same until a person has changed something
+    /// (a mode, an owner, what lies in the place of what), [`Failure::again`] for everything else, such as a full disk.
+    pub fn of_system(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        let kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        if kind.is_some_and(needs_a_person) { Self::config(error) } else { Self::again(error) }
+    }
+
     /// The exit status that this failure ends the program with.
     #[must_use]
     pub fn status(&self) -> u8 {
@@ -59,6 +68,22 @@ impl Failure {
     }
 }
 
+fn needs_a_person(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+    };
+    matches!(
+        kind,
+        AlreadyExists
+            | InvalidFilename
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | PermissionDenied
+            | ReadOnlyFilesystem
+    )
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::again(error)
@@ -73,6 +98,8 @@ impl From<&Failure> for ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use nix::libc::{EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EROFS};
+
     use super::Failure;
 
     fn refused() -> Result<(), Failure> {
@@ -84,6 +111,17 @@ mod tests {
     fn what_arrives_by_question_mark_may_be_tried_again() {
         let status = refused().map_err(|f| f.status());
         assert_eq!(status, Err(75));
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_for_a_person_unless_it_passes() {
+        let status = |errno: i32| {
+            let error = anyhow::Error::new(std::io::Error::from_raw_os_error(errno)).context("make \"x\"");
+            Failure::of_system(error).status()
+        };
+        assert_eq!([EACCES, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS].map(status), [78; 5]);
+        assert_eq!([EIO, ENOSPC, ELOOP].map(status), [75; 3]);
+        assert_eq!(Failure::of_system(anyhow::anyhow!("no word of the system's")).status(), 75);
     }
 
     #[test]

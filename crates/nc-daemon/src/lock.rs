@@ -74,7 +74,8 @@ fn take(path: &Path, how: FlockArg) -> Result<Lock, LockError> {
     let file = open(path).map_err(failed)?;
     match Flock::lock(file, how) {
         Ok(mut file) => {
-            write_pid(&mut file).map_err(failed)?;
+            // A courtesy to whoever comes second; on a full disk the lock holds without it.
+            let _unsigned = write_pid(&mut file);
             Ok(Lock { _file: file })
         }
         Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held { path: path.to_owned(), pid: written_pid(path) }),

@@ -1,7 +1,6 @@
 //! The installation's place for sockets and locks, ours alone.
 
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -33,16 +32,12 @@ pub(super) fn take(installation: &Installation, voice: &Voice) -> Result<Lock, F
 
 fn make_dir(dir: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| {
-        let passes = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let error = anyhow::Error::new(error).context(format!("make the directory {}", dir.display()));
-        if passes { Failure::again(error) } else { Failure::config(error) }
-    })
+    made.with_context(|| format!("make the directory {}", dir.display())).map_err(Failure::of_system)
 }
 
 fn beside(error: LockError, installation: &Installation) -> Failure {
     let LockError::Held { pid, .. } = &error else {
-        return Failure::config(anyhow::Error::new(error));
+        return Failure::of_system(error);
     };
     let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
     let dir = installation.dir().display();
@@ -55,7 +50,7 @@ fn wait_for(name: &str, installation: &Installation, voice: &Voice) -> Result<()
         // Taken only to see that it is free; the program takes it itself.
         Ok(_free) => return Ok(()),
         Err(LockError::Held { .. }) => voice.say(Level::Info, &format!("waiting for an earlier nc-{name} to end")),
-        Err(error) => return Err(Failure::config(error)),
+        Err(error) => return Err(Failure::of_system(error)),
     }
     let waited = nc_daemon::lock_within(&file, PATIENCE).map(drop);
     let seconds = PATIENCE.as_secs();
