@@ -54,6 +54,12 @@ impl Caller {
         false
     }
 
+    /// Returns when the caller has gone away. What it still says is read and forgotten.
+    pub(crate) async fn gone(&mut self) {
+        let mut buffer = [0; 64];
+        while let Ok(1..) = self.stream.read(&mut buffer).await {}
+    }
+
     /// Says that the run has begun.
     pub(crate) async fn started(&mut self, run: &str) {
         self.say(&format!("started {run}")).await;

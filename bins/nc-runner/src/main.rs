@@ -6,10 +6,11 @@
 //!          the provider's credentials                 $CREDENTIALS_DIRECTORY, nanoclawctl up, <dir>/credentials/
 //! writes   its own row of runs                        nanoclaw-store(5)
 //!          <data>/logs/runs/<group>/                  what the agent printed
+//!          by hand: a session and its prompt          nanoclaw-store(5)
 //! starts   bubblewrap, as a user that is not root
 //! trusts   nothing that comes out of the sandbox
 //! exits    0 the run ended or could not begin (the connection was told), 64 usage, 75 try again, 78 a person must look;
-//!          with --shell the status of the command
+//!          with --shell the status of the command; by hand 0 where the agent did what it was asked, 1 where it did not
 //! ```
 
 mod announce;
@@ -17,6 +18,7 @@ mod buried;
 mod caller;
 mod capture;
 mod driver;
+mod hand;
 mod lock;
 mod outcome;
 mod plan;
@@ -38,18 +40,20 @@ use nc_config::Options;
 
 /// Runs one agent in a sandbox
 ///
-/// Without --shell and --buried it serves the connection that it was started for, by a socket unit, by inetd or by
-/// nanoclawctl up.
+/// With GROUP it gives the group's agent a prompt and prints what the agent says. Without GROUP, --shell and --buried it
+/// serves the connection that it was started for, by a socket unit, by inetd or by nanoclawctl up.
 #[derive(Debug, Parser)]
 #[command(name = "nc-runner", version)]
 struct Arguments {
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    hand: hand::ByHand,
     /// Run a command in the sandbox of this group's agent, with a session of its own that is gone afterwards
-    #[arg(long, value_name = "GROUP", conflicts_with = "buried")]
+    #[arg(long, value_name = "GROUP", conflicts_with_all = ["buried", "group"])]
     shell: Option<String>,
     /// Write down the end of runs whose runner was killed, by their ids or by the name of the runner's instance
-    #[arg(long, value_name = "RUN", num_args = 1..)]
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with = "group")]
     buried: Vec<String>,
     /// The name under which --buried finds this runner's run
     #[arg(long, value_name = "NAME")]
@@ -66,6 +70,9 @@ fn main() -> ExitCode {
     };
     if let Some(group) = &arguments.shell {
         return shell::run(&arguments.options, group, &arguments.command);
+    }
+    if let Some(group) = &arguments.hand.group {
+        return hand::run(&arguments.options, group, &arguments.hand);
     }
     if !arguments.buried.is_empty() {
         return nc_daemon::run("nc-runner", |daemon| buried::bury(daemon, arguments.options, arguments.buried));

@@ -74,9 +74,10 @@ impl Run {
         }
         // Before the row is there: whoever sees it may ring.
         listen(&installation, &request.session, daemon)?;
-        let id = new_id();
+        let id = request.by_hand.as_ref().map_or_else(new_id, |by_hand| by_hand.run.clone());
         match store.begin_run(&row(&id, request, instance))? {
             Begun::Started => {}
+            Begun::Uncollected(_) | Begun::Waiting(_) => return Err(Refusal::Busy),
             Begun::Live(lost) => {
                 warn!(run = lost, "a run without a runner is written down as lost");
                 previous::bury(&mut store, &lost)?;
@@ -90,6 +91,11 @@ impl Run {
     /// Its id.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Its session.
+    pub(crate) fn session(&self) -> &str {
+        &self.plan.target.session
     }
 
     /// Runs the agent to its end, and writes the end down.
@@ -215,7 +221,7 @@ fn row(id: &str, request: Request, instance: Option<String>) -> NewRun {
         id: id.to_owned(),
         session: request.session,
         cause: request.cause,
-        to_chat: true,
+        to_chat: !request.by_hand.is_some_and(|by_hand| by_hand.print),
         runtime: RUNTIME.to_owned(),
         instance: instance.unwrap_or_else(|| format!("pid {}", std::process::id())),
         boot_id: previous::boot_id(),

@@ -1,7 +1,11 @@
 //! One connection, one run.
 
-use nc_config::{Credentials, Options};
+use std::pin::pin;
+
+use nc_config::{Credentials, Doorbell, Loaded, Options};
 use nc_daemon::{Daemon, Failure};
+use nc_model::RunOutcome;
+use nc_store::{Store, now};
 use tracing::{info, warn};
 
 use crate::caller::Caller;
@@ -41,11 +45,11 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
             return Ok(());
         }
     };
-    let session = request.session.clone();
+    let (session, by_hand) = (request.session.clone(), request.by_hand.is_some());
     match Run::begin(&loaded, request, instance, handed, &mut daemon) {
         Ok(run) => {
             caller.started(run.id()).await;
-            let outcome = run.live(&mut daemon).await?;
+            let outcome = live(run, &mut caller, by_hand.then_some(&loaded), &mut daemon).await?;
             caller.ended(outcome).await;
             Ok(())
         }
@@ -64,6 +68,35 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
             Err(failure)
         }
     }
+}
+
+/// Runs the agent to its end. One by hand ends when its caller goes away, others go on.
+async fn live(
+    run: Run,
+    caller: &mut Caller,
+    by_hand: Option<&Loaded>,
+    daemon: &mut Daemon,
+) -> Result<RunOutcome, Failure> {
+    let Some(loaded) = by_hand else { return run.live(daemon).await };
+    let (session, id) = (run.session().to_owned(), run.id().to_owned());
+    let mut living = pin!(run.live(daemon));
+    tokio::select! {
+        outcome = &mut living => outcome,
+        () = caller.gone() => {
+            nobody_listens(loaded, &session, &id);
+            living.await
+        }
+    }
+}
+
+/// Asks a run by hand to leave whose person is gone: its words are for nobody, and what people write waits for its end.
+fn nobody_listens(loaded: &Loaded, session: &str, run: &str) {
+    let asked = Store::open(&loaded.installation.store_file()).and_then(|mut store| store.ask_run_to_leave(run, now()));
+    match asked {
+        Ok(_) => info!(run, "whoever asked for the run is gone: the agent is asked to leave"),
+        Err(error) => warn!(run, %error, "whoever asked for the run is gone, and the agent cannot be asked to leave"),
+    }
+    nc_daemon::ring(&loaded.installation.doorbell(Doorbell::Run(session)));
 }
 
 /// The credentials that `nanoclawctl up` took from its environment.

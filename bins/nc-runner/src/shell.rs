@@ -46,11 +46,11 @@ fn shell(options: &Options, folder: &str, command: &[OsString]) -> Result<u8, Fa
     let group = find(&loaded, folder)?;
     remove_left_behind(installation, group.id);
     let name = format!("{PREFIX}{}", new_id());
-    let place = Place::make(installation, group.id, &name)?;
+    let place = Place::make(installation, group.id, &name).map_err(Failure::of_system)?;
     let plan = Plan::new(target(&group, &name), &loaded.config).map_err(|why| Failure::config(anyhow::anyhow!(why)))?;
     let whose = (group.id, &group.folder, group.is_main);
     let workplace = Workplace::new(installation, place.session.clone(), whose)?;
-    workplace.prepare(&name)?;
+    workplace.prepare(&name).map_err(Failure::of_system)?;
     let driver = Driver::for_shell(plan.provider, &loaded);
     let mut spec = workplace.spec(&name, plan.limits, &plan.timezone, &driver.choice)?;
     spec.command = if command.is_empty() { SHELL.iter().map(OsString::from).collect() } else { command.to_vec() };
@@ -65,8 +65,9 @@ fn shell(options: &Options, folder: &str, command: &[OsString]) -> Result<u8, Fa
     })
 }
 
-fn find(loaded: &Loaded, folder: &str) -> Result<Group, Failure> {
-    let folder = FolderName::parse(folder).map_err(Failure::failed)?;
+/// The group in `folder`.
+pub(crate) fn find(loaded: &Loaded, folder: &str) -> Result<Group, Failure> {
+    let folder = FolderName::parse(folder).map_err(Failure::config)?;
     let store = Store::open(&loaded.installation.store_file()).map_err(failed)?;
     let group = store.group_by_folder(&folder).map_err(failed)?;
     group.ok_or_else(|| Failure::failed(anyhow::anyhow!("there is no group {folder}: see nanoclawctl group list")))

@@ -95,6 +95,19 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Why a run by hand may not begin now: the live run, one that is not taken in, or how much waits. `None` where it may.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn hindrance_by_hand(&self, session: &str, to_chat: bool) -> Result<Option<Begun>, StoreError> {
+        if let Some(live) = self.live_run(session)? {
+            return Ok(Some(Begun::Live(live.id)));
+        }
+        self.read(|conn| hindrance(conn, session, to_chat))
+    }
+}
+
 fn first_chat(conn: &Connection, group: GroupId) -> Result<Option<(ChatId, SessionKey)>, StoreError> {
     let read = |row: &rusqlite::Row<'_>| {
         let chat = ChatId(row.get("messaging_group_id")?);
@@ -110,7 +123,7 @@ pub(crate) fn end_prompt(tx: &Transaction<'_>, session: &str, run: &str, at: Tim
 
 /// Why a run by hand may not begin now, inside the transaction that would begin it. `to_chat` says whether its words are
 /// sent.
-pub(crate) fn hindrance(tx: &Transaction<'_>, session: &str, to_chat: bool) -> Result<Option<Begun>, StoreError> {
+pub(crate) fn hindrance(tx: &Connection, session: &str, to_chat: bool) -> Result<Option<Begun>, StoreError> {
     // What an earlier run wrote is taken in by the rules of that run, so it must be taken in before.
     let earlier = tx.prepare_cached(UNCOLLECTED)?.query_row([session], |row| row.get(0)).optional()?;
     if let Some(run) = earlier {
