@@ -59,12 +59,11 @@ fn listing(folder: &Path) -> io::Result<String> {
     names.sort_unstable();
     let left = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
-    let mut text = format!("Files of the group:\n{}", names.join("\n"));
     if left > 0 || more {
         let at_least = if more { "at least " } else { "" };
-        text.push_str(&format!("\n… and {at_least}{left} more"));
+        names.push(format!("… and {at_least}{left} more"));
     }
-    Ok(text)
+    Ok(format!("Files of the group:\n{}", names.join("\n")))
 }
 
 fn shown(name: &str, is_dir: bool) -> String {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use nc_config::{Doorbell, Installation, Options, SessionDir};
-use nc_model::{ChatId, FolderName, GroupId, RoutingOutcome, SendLevel, Seq, Timestamp};
+use nc_model::{ChatId, FolderName, GroupId, RoutingOutcome, SendLevel, Seq, Timestamp, UnknownSenderPolicy};
 use nc_store::{
     Fate, Judgement, NewChat, NewGroup, NewMainGroup, NewMessage, NewWiring, SendEnd, Settlement, Store, now,
 };
@@ -71,7 +71,9 @@ impl House {
 
     pub(crate) fn chat(&mut self, name: &str, is_group: bool) -> ChatId {
         let chat = NewChat { channel: "test", platform_id: name, name: Some(name), is_group };
-        self.store.ensure_chat(&chat).expect("a chat")
+        let chat = self.store.ensure_chat(&chat).expect("a chat");
+        self.store.set_unknown_sender_policy(chat, UnknownSenderPolicy::Public).expect("a policy");
+        chat
     }
 
     /// Somebody writes, and the router is rung.
@@ -84,7 +86,7 @@ impl House {
         self.events += 1;
         let mut message = NewMessage::new(chat, format!("event-{}", self.events), text);
         message.platform_message_id = Some(format!("platform-{}", self.events));
-        message.sender_id = Some("test:bob".to_owned());
+        message.sender_id = Some(if chat == self.owner { "terminal:ana" } else { "test:bob" }.to_owned());
         message.sender_name = Some("Bob".to_owned());
         message
     }

@@ -1,6 +1,9 @@
 //! Who gets a message, and what is written down about it.
 
-use nc_model::{Decision, EngageMode, IgnoredMessagePolicy, SessionMode, UnknownSenderPolicy};
+use std::os::unix::net::UnixDatagram;
+
+use nc_config::Doorbell;
+use nc_model::{Decision, IgnoredMessagePolicy, RoutingOutcome, SessionMode};
 use nc_testkit::{PATIENCE, wait_until};
 
 use crate::house::House;
@@ -78,39 +81,97 @@ fn where_nobody_takes_a_message_one_row_says_why() {
 }
 
 #[test]
-fn what_this_version_does_not_carry_out_drops_by_name_and_is_told_once() {
+fn a_pattern_that_cannot_be_read_drops_by_name_and_is_told_once() {
     let mut house = House::new();
-    let (by_thread, _) = house.group("by-thread", false, |wiring| wiring.session_mode = SessionMode::PerThread);
-    let (mention, _) = house.group("mention", false, |wiring| wiring.engage_mode = EngageMode::Mention);
-    let (known, _) = house.group("known", false, |wiring| wiring.sender_scope = nc_model::SenderScope::Known);
-    let (asking, _) = house.group("asking", false, |_| {});
-    house.store.set_unknown_sender_policy(asking, UnknownSenderPolicy::RequestApproval).expect("a policy");
+    let (chat, group) = house.group("broken", false, |_| {});
+    let raw = rusqlite::Connection::open(house.store.path()).expect("the file");
+    raw.execute("UPDATE wirings SET engage_pattern = '(' WHERE agent_group_id = ?1", [group.0]).expect("a bad row");
     let router = house.router();
-    let cases = [
-        (by_thread, "session_mode", "\"per-thread\", and this version carries out only \"shared\""),
-        (mention, "engage_mode", "\"mention\", and this version carries out only \"pattern\""),
-        (known, "sender_scope", "\"known\", and this version carries out only \"all\""),
-        (
-            asking,
-            "unknown_sender_policy",
-            "\"request_approval\", and this version carries out only \"strict\" and \"public\"",
-        ),
-    ];
-    for (chat, rule, words) in cases {
-        for _ in 0..2 {
-            let seq = house.say(chat, "hello");
-            assert_eq!(house.decided(seq), [(None, "dropped".to_owned(), rule.to_owned())]);
-        }
-        let told = house.wait_read("terminal", house.owner);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains(words), "{told:?}");
+    for _ in 0..2 {
+        let seq = house.say(chat, "hello");
+        assert_eq!(house.decided(seq), [(None, "dropped".to_owned(), "engage_pattern".to_owned())]);
     }
+    let told = house.wait_read("terminal", house.owner);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("engage_pattern is \"(\""), "{told:?}");
     drop(router);
     let _router = house.router();
-    let seq = house.say(by_thread, "again");
+    let seq = house.say(chat, "again");
     house.decided(seq);
     house.say(house.owner, "a message that is routed after it");
     assert_eq!(house.read("terminal", house.owner), Vec::<String>::new());
+}
+
+#[test]
+fn one_session_for_all_chats_of_an_agent_answers_each_by_name() {
+    let mut house = House::new();
+    let (first, group) = house.group("first", false, |wiring| wiring.session_mode = SessionMode::AgentShared);
+    let second = house.chat("second", false);
+    let mut wiring = nc_store::NewWiring::new(second, group);
+    wiring.session_mode = SessionMode::AgentShared;
+    house.store.wire(&wiring, None).expect("a wiring");
+    let (runner, _router) = (house.runner(), house.router());
+    let one = house.say(first, "from the first");
+    let mut run = runner.next().begin();
+    let two = house.say(second, "from the second");
+    assert_eq!(house.session_of(one), house.session_of(two));
+    wait_until(PATIENCE, "both are there", || run.pending().len() == 2);
+    assert!(runner.another().is_none());
+    let places: Vec<_> = run.rows().iter().filter_map(|row| row.address.clone()).map(|a| a.platform_id).collect();
+    assert_eq!(places, ["first", "second"]);
+    let book = run.address_book();
+    let names: Vec<_> = book.destinations.iter().map(|known| known.name.as_str()).collect();
+    assert_eq!((names, book.routing.is_some()), (vec!["first", "second"], false));
+    run.answer_in(second, &run.pending()[1..], "to the second");
+    house.wait_outcome(two, RoutingOutcome::Answered);
+    run.answer_in(first, &run.pending(), "to the first");
+    house.wait_outcome(one, RoutingOutcome::Answered);
+    assert_eq!(house.read("test", first), ["to the first"]);
+    assert_eq!(house.read("test", second), ["to the second"]);
+}
+
+#[test]
+fn a_cleared_session_ends_what_it_has_and_its_agent_leaves() {
+    let mut house = House::new();
+    std::fs::create_dir_all(house.installation.run_dir().join("runs")).expect("a directory");
+    let (runner, _router) = (house.runner(), house.router());
+    let before = house.say(house.owner, "before");
+    let mut old = runner.next().begin();
+    old.take(&old.pending());
+    let bell = UnixDatagram::bind(house.installation.doorbell(Doorbell::Run(&old.session.id))).expect("a doorbell");
+    bell.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let clear = house.say(house.owner, "/clear");
+    assert_eq!(house.decided(clear), [(Some(house.main.0), "command".to_owned(), "command".to_owned())]);
+    assert_eq!(house.wait_read("terminal", house.owner), ["Session cleared."]);
+    let after = house.say(house.owner, "after");
+    let run = runner.next().begin();
+    assert_eq!((run.texts(), run.session.id.clone()), (vec!["after".to_owned()], house.session_of(after)));
+    assert_ne!(run.session.id, old.session.id);
+    assert!(!old.was_asked_to_leave(), "it has work still");
+    old.answer(&old.pending(), "late");
+    house.wait_outcome(before, RoutingOutcome::Answered);
+    bell.recv(&mut [0; 16]).expect("it is rung");
+    assert!(old.was_asked_to_leave());
+    old.end(nc_model::RunOutcome::Completed);
+    assert!(runner.another().is_none());
+    assert_eq!(house.store.ledger_check(nc_store::Span::ALL).expect("the ledger"), []);
+}
+
+#[test]
+fn what_a_cleared_session_has_is_run_again_after_a_failure() {
+    let mut house = House::new();
+    let (runner, _router) = (house.runner(), house.router());
+    let before = house.say(house.owner, "before");
+    let mut run = runner.next().begin();
+    run.take(&run.pending());
+    let clear = house.say(house.owner, "/clear");
+    house.decided(clear);
+    let session = run.session.id.clone();
+    run.end(nc_model::RunOutcome::Killed);
+    let mut again = runner.next().begin();
+    assert_eq!(again.session.id, session);
+    again.answer(&again.pending(), "hi");
+    house.wait_outcome(before, RoutingOutcome::Answered);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use nc_config::{Doorbell, Installation, SessionDir};
-use nc_model::{Cause, DeliveryKind, RunOutcome, Timestamp};
+use nc_model::{Cause, ChatId, DeliveryKind, RunOutcome, Timestamp};
 use nc_store::{
-    AckWord, AgentAck, Begun, NewDelivery, NewRun, OutboundLook, RunEnd, Session, Spoken, Store, new_id, now,
+    AckWord, AgentAck, Begun, ChatAddress, NewDelivery, NewRun, OutboundLook, RunEnd, Session, Spoken, Store, new_id,
+    now,
 };
 use nc_testkit::PATIENCE;
 use nc_wire::content::Incoming;
@@ -199,8 +200,23 @@ impl Run {
         self.speak(&[], AckWord::Taken, text);
     }
 
+    /// The agent is done with `ids` and says `text` in one of its chats.
+    pub(crate) fn answer_in(&mut self, chat: ChatId, ids: &[String], text: &str) {
+        let chat = self.store.chat(chat).expect("the chat");
+        self.speak_in(
+            ChatAddress { id: chat.id, channel: chat.channel, platform_id: chat.platform_id },
+            ids,
+            AckWord::Done,
+            text,
+        );
+    }
+
     fn speak(&mut self, ids: &[String], word: AckWord, text: &str) {
         let chat = self.session.chat.clone().expect("a chat");
+        self.speak_in(chat, ids, word, text);
+    }
+
+    fn speak_in(&mut self, chat: ChatAddress, ids: &[String], word: AckWord, text: &str) {
         self.said += 1;
         let delivery = NewDelivery {
             source_id: format!("{}-{}", self.id, self.said),
@@ -225,7 +241,9 @@ impl Run {
         let acks = ids.iter().map(|id| AgentAck { id: id.clone(), word }).collect();
         let (session, group, run) = (self.session.id.clone(), self.session.group, self.id.clone());
         let look = OutboundLook { session, group, run, acks, rows, highest_seq: self.said * 2 + 1 };
-        self.store.take_in(&look).expect("nc-ipcd takes it in");
+        if self.store.take_in(&look).expect("nc-ipcd takes it in").router {
+            nc_daemon::ring(&self.installation.doorbell(Doorbell::Router));
+        }
     }
 
     /// The run ends, nc-ipcd looks for the last time, and the router is rung.

@@ -69,7 +69,7 @@ fn fail_to_the_end(house: &mut House, runner: &Runner, session: &str, fail: impl
 }
 
 #[test]
-fn an_agent_that_always_fails_is_tried_five_times_and_the_person_is_told_once() {
+fn an_agent_that_always_fails_is_tried_five_more_times_and_the_person_is_told_once() {
     let mut house = House::new();
     let (chat, _) = house.group("family", false, |_| {});
     let (runner, _router) = (house.runner(), house.router());
@@ -78,14 +78,14 @@ fn an_agent_that_always_fails_is_tried_five_times_and_the_person_is_told_once() 
     wait_until(PATIENCE, "both are placed", || house.store.sessions_to_place().expect("a list").is_empty());
     // The wish for the first run was there before the second message was.
     let tries = fail_to_the_end(&mut house, &runner, &session, |asked| asked.begin().end(RunOutcome::Failed));
-    assert_eq!(tries, 5);
+    assert_eq!(tries, 6);
     for seq in messages {
         house.wait_outcome(seq, RoutingOutcome::Failed);
         assert!(house.fate(seq).agents[0].notice_delivery_id.is_some());
     }
     let told = house.wait_read("test", chat);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("the agent failed, 5 times in a row"), "{told:?}");
+    assert!(told[0].contains("the agent failed, and 5 more tries did not help"), "{told:?}");
     assert_eq!(house.store.ledger_check(nc_store::Span::ALL).expect("the ledger"), []);
     let third = house.say(chat, "three");
     let mut run = runner.next().begin();
@@ -116,14 +116,14 @@ fn a_failed_run_is_not_repeated_before_its_time_and_other_sessions_do_not_wait()
 }
 
 #[test]
-fn a_runner_that_refuses_is_asked_five_times_and_its_reason_is_told() {
+fn a_runner_that_refuses_is_asked_five_more_times_and_its_reason_is_told() {
     let mut house = House::new();
     let (chat, _) = house.group("family", false, |_| {});
     let (runner, _router) = (house.runner(), house.router());
     let seq = house.say(chat, "hello");
     let session = house.session_of(seq);
     let attempts = |house: &House| house.store.undone(&session).expect("undone").work.first().map(|w| w.attempts);
-    for n in 1..=5 {
+    for n in 1..=6 {
         runner.next().refuse("bubblewrap is missing");
         wait_until(PATIENCE, "it counts", || attempts(&house).is_none_or(|count| count == n));
         house.let_time_pass(&session);
@@ -131,7 +131,10 @@ fn a_runner_that_refuses_is_asked_five_times_and_its_reason_is_told() {
     house.wait_outcome(seq, RoutingOutcome::Failed);
     let told = house.wait_read("test", chat);
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("no agent could be started, 5 times in a row (bubblewrap is missing)"), "{told:?}");
+    assert!(
+        told[0].contains("no agent could be started, and 5 more tries did not help (bubblewrap is missing)"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn an_agent_that_never_takes_anything_is_not_run_for_ever() {
     let seq = house.say(chat, "hello");
     let session = house.session_of(seq);
     let tries = fail_to_the_end(&mut house, &runner, &session, |asked| asked.begin().end(RunOutcome::Completed));
-    assert_eq!(tries, 5);
+    assert_eq!(tries, 6);
     assert!(house.wait_read("test", chat)[0].contains("the agent left without doing it"));
 }
 
