@@ -33,14 +33,14 @@ fn commands(help: &str) -> Vec<String> {
     list.filter(is_entry).map(first).filter(|word| word != "help").collect()
 }
 
-/// Every command of nanoclawctl that has none below it, with its help.
+/// Every command of nanoclawctl that can be given, with its help: those with none below it, and those that need none.
 pub(crate) fn leaves() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut left: Vec<Vec<String>> = vec![Vec::new()];
     while let Some(words) = left.pop() {
         let help = help("nanoclawctl", &words.iter().map(String::as_str).collect::<Vec<_>>());
         let below = commands(&help);
-        if below.is_empty() {
+        if below.is_empty() || help.lines().any(|line| line.starts_with("Usage: ") && line.ends_with("[COMMAND]")) {
             found.push((words.join(" "), help));
         }
         left.extend(below.into_iter().map(|word| [words.clone(), vec![word]].concat()));
