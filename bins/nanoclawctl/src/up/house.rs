@@ -126,7 +126,7 @@ impl House {
                 }
                 Err(failure) if failure.status() == Failure::CONFIG => return Err(failure),
                 Err(failure) => {
-                    let delay = program.ended().as_secs();
+                    let delay = program.ended(None).as_secs();
                     self.voice.say(Level::Error, &format!("{:#}; again in {delay} s", failure.error()));
                 }
             }
@@ -142,12 +142,12 @@ impl House {
             return Ok(());
         }
         let Some(program) = self.programs.iter_mut().find(|p| p.pid() == Some(pid)) else { return Ok(()) };
-        let (name, delay) = (program.name(), program.ended());
+        let (name, delay) = (program.name(), program.ended(Some(how)));
         if wants_a_person(how) {
             let what = anyhow::anyhow!("{name} {how}: a person must look at what it said; everything is stopped");
             return Err(Failure::config(what));
         }
-        let when = if delay.is_zero() { "now".to_owned() } else { format!("in {} s", delay.as_secs()) };
+        let when = if delay.as_secs() == 0 { "now".to_owned() } else { format!("in {} s", delay.as_secs()) };
         self.voice.say(Level::Warn, &format!("{name} {how}; it is started again {when}"));
         self.start_who_is_due()
     }

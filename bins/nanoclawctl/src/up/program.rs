@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use nc_config::{Doorbell, Installation};
 use nc_daemon::Failure;
 use nc_daemon::holder::{Children, Ended, HeldBell, Readiness};
+use nix::sys::signal::Signal;
 
-use super::restarts::Restarts;
+use super::restarts::{Fault, Restarts};
 use super::surroundings::Surroundings;
 
 /// One program of the house.
@@ -97,16 +98,23 @@ impl Program {
         }
     }
 
-    /// Takes note that it ended, and returns how long to wait before it is started again.
-    pub(super) fn ended(&mut self) -> Duration {
-        let lived = match self.state {
-            State::Lives { since, .. } => since.elapsed(),
-            State::Waits { .. } => Duration::ZERO,
+    /// Takes note that it ended, and returns how long to wait before it is started again; `how` is none where it could
+    /// not even be started.
+    pub(super) fn ended(&mut self, how: Option<Ended>) -> Duration {
+        let (lived, ready) = match self.state {
+            State::Lives { since, ready, .. } => (since.elapsed(), ready),
+            State::Waits { .. } => (Duration::ZERO, false),
         };
-        let delay = self.restarts.delay(lived);
+        let fault = if ready && how.is_some_and(is_from_outside) { Fault::Outside } else { Fault::Own };
+        let delay = self.restarts.delay(lived, fault);
         self.state = State::Waits { until: Instant::now() + delay };
         delay
     }
+}
+
+/// Whether somebody else ended it: by the signals that ask for an end or make one. It leaves with 0 only when it is told.
+fn is_from_outside(how: Ended) -> bool {
+    matches!(how, Ended::Exited(0) | Ended::Killed(Signal::SIGKILL | Signal::SIGTERM | Signal::SIGINT))
 }
 
 /// The verdict on an error of execve(2): no program, no right, not a program are for a person.

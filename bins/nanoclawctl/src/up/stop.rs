@@ -80,7 +80,7 @@ impl House {
         }
         if let Some(program) = self.programs.iter_mut().find(|p| p.pid() == Some(pid)) {
             // It is not started again: nobody looks at when it would be due.
-            program.ended();
+            program.ended(None);
         }
     }
 
