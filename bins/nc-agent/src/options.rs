@@ -30,6 +30,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", default_value = "/app/claude")]
     pub(crate) claude: PathBuf,
 
+    /// How long it may take to answer first. It takes 0.4 s, and many times that from a slow disk; it is started twice
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = interval)]
+    pub(crate) start_within: Duration,
+
     /// How long the model's API may send nothing, and requests to it may fail, before whoever waits is told
     #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = interval)]
     pub(crate) api_silence: Duration,

@@ -33,28 +33,41 @@ struct Run<'a> {
     context: PromptContext,
 }
 
+/// Who answers.
+enum Who {
+    Echo(Echo),
+    Claude,
+}
+
+impl Who {
+    fn of(start: &StartObject) -> Result<Self, Failure> {
+        match start.provider.as_str() {
+            "echo" => Echo::new(start.model.as_deref().unwrap_or_default()).map(Self::Echo).map_err(Failure::look),
+            "claude" => Ok(Self::Claude),
+            other => Err(Failure::Look(anyhow::anyhow!("there is no provider {other:?}: allowed are claude and echo"))),
+        }
+    }
+}
+
 /// Reads what the host says, and works by it.
 pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     let start = StartObject::read(io::stdin().lock()).map_err(Failure::look)?;
+    let who = Who::of(&start)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::again)?;
     let mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
     let (directory, context) = (directory(&options.workspace), context(&start.timezone));
     info!("run {} of session {}, provider {}", start.run, start.session, start.provider);
     let run = Run { options, start, mailbox, directory, context };
-    runtime.block_on(run.begin())?;
+    runtime.block_on(run.begin(who))?;
     info!("left in order");
     Ok(())
 }
 
 impl Run<'_> {
-    async fn begin(self) -> Result<(), Failure> {
-        match self.start.provider.as_str() {
-            "echo" => {
-                let echo = Echo::new(self.start.model.as_deref().unwrap_or_default()).map_err(Failure::look)?;
-                self.work(echo).await
-            }
-            "claude" => self.claude().await,
-            other => Err(Failure::Look(anyhow::anyhow!("there is no provider {other:?}: allowed are claude and echo"))),
+    async fn begin(self, who: Who) -> Result<(), Failure> {
+        match who {
+            Who::Echo(echo) => self.work(echo).await,
+            Who::Claude => self.claude().await,
         }
     }
 
@@ -84,6 +97,7 @@ impl Run<'_> {
             session: session.filter(|id| !id.is_empty()),
             name: self.start.assistant_name.clone(),
             zone: self.context.timezone.clone(),
+            start_within: self.options.start_within,
         })
     }
 

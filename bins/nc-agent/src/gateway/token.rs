@@ -16,7 +16,8 @@ impl Token {
     pub(super) fn random() -> io::Result<Self> {
         let mut bytes = [0; BYTES];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let half = |bits: u8| char::from_digit(u32::from(bits), 16).unwrap_or_default();
+        Ok(Self(bytes.iter().flat_map(|byte| [half(byte >> 4), half(byte & 15)]).collect()))
     }
 
     /// Whether this is what was shown. How long it takes says nothing of how much of it is right.

@@ -91,8 +91,8 @@ impl Upstream {
     pub(super) fn serves(&self, method: &str, path: &str) -> bool {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (self.region.is_some(), method, segments.as_slice()) {
-            (false, "POST", ["v1", "messages"] | ["v1", "messages", "count_tokens"]) => true,
-            (_, "HEAD" | "GET", ["api", "hello"]) => true,
+            (false, "POST", ["v1", "messages"] | ["v1", "messages", "count_tokens"])
+            | (_, "HEAD" | "GET", ["api", "hello"]) => true,
             (true, "POST", ["model", id, "invoke" | "invoke-with-response-stream" | "count-tokens"]) => {
                 !id.is_empty() && *id != "." && *id != ".."
             }

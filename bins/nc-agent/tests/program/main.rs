@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod claude;
 mod leaving;
 mod secrecy;
 mod session;

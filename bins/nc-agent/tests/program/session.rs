@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) out: Vec<OutRow>,
     pub(crate) acks: BTreeMap<String, AckStatus>,
     pub(crate) state: BTreeMap<String, String>,
+    /// The tool in flight, and how long it said it may take.
+    pub(crate) tool: Option<(String, Option<u64>)>,
 }
 
 impl Session {
@@ -139,7 +141,9 @@ fn read(snapshot: &snapshot::Snapshot) -> Seen {
     let out = snapshot.messages_out(|_| false).expect("messages_out").rows;
     let acks = snapshot.acks(|_| false).expect("acks").rows;
     let state = snapshot.session_state("").expect("state").rows;
+    let working = snapshot.container_state().expect("the tool in flight").map(|state| state.expect("as it has to be"));
     Seen {
+        tool: working.and_then(|state| Some((state.current_tool?, state.declared_timeout_ms))),
         out: out.into_iter().map(|row| row.expect("a row as it has to be")).collect(),
         acks: acks.into_iter().map(|ack| ack.expect("an ack")).map(|ack| (ack.message_id, ack.status)).collect(),
         state: state.into_iter().map(|state| state.expect("a state")).map(|state| (state.key, state.value)).collect(),
@@ -204,8 +208,13 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
+        // What it has started ends with it where it has a sandbox, and here by us.
+        let below = i32::try_from(self.child.id()).map(nc_testkit::processes::below).unwrap_or_default();
         // It may have ended long since.
         _ = self.child.kill();
+        for process in below {
+            nc_testkit::processes::send(process.pid, Signal::SIGKILL);
+        }
         _ = self.child.wait();
     }
 }

@@ -180,7 +180,7 @@ fn a_start_that_makes_no_sense_is_told_and_a_person_must_look() {
         ("", "the start object is not right at line 1, column 0 (it ends too early); a person must look"),
         ("{", "the start object is not right"),
         ("{\"run\":\"r\"}", "(a field is missing or of the wrong type)"),
-        (unknown.as_str(), "there is no provider \"nobody\": allowed is echo; a person must look"),
+        (unknown.as_str(), "there is no provider \"nobody\": allowed are claude and echo; a person must look"),
         (
             &start_object("gpt").to_json(),
             "the provider \"echo\" has no model \"gpt\": leave it empty, or write delay=DURATION",

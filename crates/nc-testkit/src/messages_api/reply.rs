@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum Reply {
     /// A turn of these content blocks, streamed whole.
     Blocks(Vec<Block>),
+    /// A turn that says this, for a conversation of so many tokens: a client makes a long one shorter.
+    Full(String, u64),
     /// An HTTP status with an error object in the API's form.
     Status {
         /// The HTTP status.
@@ -72,9 +74,12 @@ impl Reply {
     }
 }
 
+/// How many tokens a request has, where nothing else is said.
+pub(super) const TOKENS: u64 = 11;
+
 /// The server-sent events of a turn as (event, data), in the order of the API's page on streaming.
-pub(super) fn events(model: &str, blocks: &[Block]) -> Vec<Value> {
-    let mut events = vec![start(model)];
+pub(super) fn events(model: &str, blocks: &[Block], tokens: u64) -> Vec<Value> {
+    let mut events = vec![start(model, tokens)];
     for (index, block) in blocks.iter().enumerate() {
         let (begun, delta) = match block {
             Block::Text(text) => (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": text})),
@@ -96,7 +101,7 @@ pub(super) fn events(model: &str, blocks: &[Block]) -> Vec<Value> {
 /// The first events of a turn, up to where its first text may come.
 pub(super) fn opening(model: &str) -> Vec<Value> {
     vec![
-        start(model),
+        start(model, TOKENS),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
     ]
 }
@@ -115,9 +120,9 @@ pub(super) fn closing() -> Vec<Value> {
     ]
 }
 
-fn start(model: &str) -> Value {
+fn start(model: &str, tokens: u64) -> Value {
     json!({"type": "message_start", "message": {
         "id": format!("msg_{:016x}", super::server::serial()), "type": "message", "role": "assistant", "model": model, "content": [],
         "stop_reason": null, "stop_sequence": null,
-        "usage": {"input_tokens": 11, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}}})
+        "usage": {"input_tokens": tokens, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 1}}})
 }

@@ -13,7 +13,7 @@ use axum::routing::{any, post};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde_json::{Value, json};
 
-use super::reply::{Reply, closing, events, opening, piece};
+use super::reply::{Reply, TOKENS, closing, events, opening, piece};
 use super::{Request, Shared, bedrock};
 
 /// The largest request that is read; a client sends images inside.
@@ -73,7 +73,11 @@ async fn messages(State(shared): State<Arc<Shared>>, request: axum::extract::Req
             json_response(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error)
         }
         Reply::Blocks(blocks) if !streaming => json_response(StatusCode::OK, &whole(&model, &blocks)),
-        Reply::Blocks(blocks) => framing.response(stream::iter(events(&model, &blocks).into_iter().map(Ok))),
+        Reply::Blocks(blocks) => framing.response(stream::iter(events(&model, &blocks, TOKENS).into_iter().map(Ok))),
+        Reply::Full(text, tokens) => {
+            let events = events(&model, &[super::Block::Text(text)], tokens);
+            framing.response(stream::iter(events.into_iter().map(Ok)))
+        }
         Reply::Cut(text) => {
             let begun = opening(&model).into_iter().chain([piece(&text)]).map(Ok);
             let broken = stream::once(async {

@@ -1,5 +1,6 @@
 //! A conversation, kept as Markdown before Claude Code makes it shorter.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -135,11 +136,12 @@ impl Conversation {
         let title = self.title.as_deref().unwrap_or("Conversation").replace(char::is_control, " ");
         let mut text = format!("# {title}\n\nKept {}.\n", now.strftime("%Y-%m-%d %H:%M"));
         if self.left_out > 0 {
-            text.push_str(&format!("\n({} earlier entries are left out.)\n", self.left_out));
+            // Writing to a String cannot fail.
+            _ = writeln!(text, "\n({} earlier entries are left out.)", self.left_out);
         }
         for entry in &self.entries {
             let who = if entry.by_agent { agent } else { "User" };
-            text.push_str(&format!("\n---\n\n**{who}**: {}\n", entry.text));
+            _ = writeln!(text, "\n---\n\n**{who}**: {}", entry.text);
         }
         text
     }

@@ -60,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     /// The user's zone.
     pub(crate) zone: TimeZone,
+    /// How long it may take to answer first.
+    pub(crate) start_within: Duration,
 }
 
 /// Claude Code as a provider.
@@ -75,6 +77,7 @@ pub(crate) struct Claude {
     turns: Turns,
     /// What happened and was not told yet.
     events: VecDeque<Event>,
+    start_within: Duration,
     failed_starts: u32,
     /// It was asked to break off.
     interrupted: bool,
@@ -103,6 +106,7 @@ impl Claude {
             running: None,
             turns: Turns::default(),
             events: VecDeque::new(),
+            start_within: setup.start_within,
             failed_starts: 0,
             interrupted: false,
             first_push: None,
@@ -117,7 +121,7 @@ impl Claude {
             Err(error) => return self.give_up(words_of_start(&error, &self.launch)),
         };
         info!("Claude Code is started{}", if self.session.is_some() { " and goes on with its session" } else { "" });
-        let running = Running::new(process);
+        let running = Running::new(process, self.start_within);
         running.tell(&protocol::initialize(&self.instructions));
         for sent in self.turns.sent() {
             running.tell(&protocol::prompt(&sent.uuid, &sent.text));
@@ -266,7 +270,9 @@ impl Provider for Claude {
             };
             match next {
                 running::Next::Line(happened) => {
-                    happened.into_iter().for_each(|happened| self.happened(happened));
+                    for happened in happened {
+                        self.happened(happened);
+                    }
                     if self.events.is_empty() {
                         return Event::Progress;
                     }

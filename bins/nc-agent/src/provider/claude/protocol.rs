@@ -112,28 +112,36 @@ pub(super) struct Outcome {
     pub(super) user_message_uuid: Option<String>,
     /// Why there was a turn that nobody asked for.
     origin: Option<Value>,
-    usage: TokensOfTurn,
-    model_usage_since_last_result: Option<BTreeMap<String, TokensOfModel>>,
+    usage: Used,
+    model_usage_since_last_result: Option<BTreeMap<String, Used>>,
 }
 
+/// What was used, as it is told of a turn and, in camel case, of a model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct TokensOfTurn {
+struct Used {
+    #[serde(alias = "inputTokens")]
     input_tokens: u64,
+    #[serde(alias = "cacheCreationInputTokens")]
     cache_creation_input_tokens: u64,
+    #[serde(alias = "cacheReadInputTokens")]
     cache_read_input_tokens: u64,
-    output_tokens: u64,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct TokensOfModel {
-    input_tokens: u64,
-    cache_creation_input_tokens: u64,
-    cache_read_input_tokens: u64,
+    #[serde(alias = "outputTokens")]
     output_tokens: u64,
     #[serde(rename = "costUSD")]
-    cost_usd: f64,
+    cost_usd: Option<f64>,
+}
+
+impl Used {
+    fn usage(&self) -> Usage {
+        let read = [self.input_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens];
+        Usage {
+            input_tokens: Some(read.into_iter().fold(0, u64::saturating_add)),
+            output_tokens: Some(self.output_tokens),
+            cost_usd: self.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0),
+            ..Usage::default()
+        }
+    }
 }
 
 impl Outcome {
@@ -144,21 +152,10 @@ impl Outcome {
 
     /// What the turn used, with its helpers. The total that it also tells is of the whole session.
     pub(super) fn usage(&self) -> Usage {
-        let Some(models) = &self.model_usage_since_last_result else {
-            let turn = &self.usage;
-            let read = turn.input_tokens + turn.cache_creation_input_tokens + turn.cache_read_input_tokens;
-            return Usage { input_tokens: Some(read), output_tokens: Some(turn.output_tokens), ..Usage::default() };
-        };
+        let Some(models) = &self.model_usage_since_last_result else { return self.usage.usage() };
         let mut usage = Usage::default();
         for model in models.values() {
-            usage += Usage {
-                input_tokens: Some(
-                    model.input_tokens + model.cache_creation_input_tokens + model.cache_read_input_tokens,
-                ),
-                output_tokens: Some(model.output_tokens),
-                cost_usd: Some(model.cost_usd).filter(|cost| cost.is_finite() && *cost >= 0.0),
-                ..Usage::default()
-            };
+            usage += model.usage();
         }
         usage
     }

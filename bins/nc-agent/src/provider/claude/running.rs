@@ -18,15 +18,13 @@ use crate::parts::beginning;
 use crate::provider::{BackgroundTask, Event};
 use crate::tools::ToolOutcome;
 
-/// How long it may take to answer first. A guess: it takes 0.4 s, and many times that where 400 MB come from a slow disk. With
-/// one more try whoever waits reads of it within a minute.
-const START_WITHIN: Duration = Duration::from_secs(25);
-
 /// How long it may be silent with a prompt to answer, no request at the model's API and no tool at work. A guess: what is left
 /// to do then takes milliseconds, but for its pauses between tries, which are 10 s at most.
 const WEDGED_AFTER: Duration = Duration::from_secs(30);
 
-/// How many lines that nobody can read are passed over before it is given up.
+/// How many lines that nobody can read are passed over before it is given up: few before it has said anything that makes sense,
+/// more after that.
+const MAX_RUBBISH_FIRST: u32 = 3;
 const MAX_RUBBISH: u32 = 20;
 
 /// What it says when it is to go on with a session that it does not have.
@@ -38,6 +36,8 @@ const UNKNOWN_OPTION: &str = "unknown option";
 /// A process, and what it is doing.
 pub(super) struct Running {
     process: Process,
+    /// How long it may take to answer first.
+    start_within: Duration,
     /// It has answered.
     ready: bool,
     last_line: Instant,
@@ -97,9 +97,10 @@ pub(super) enum Next {
 }
 
 impl Running {
-    pub(super) fn new(process: Process) -> Self {
+    pub(super) fn new(process: Process, start_within: Duration) -> Self {
         Self {
             process,
+            start_within,
             ready: false,
             last_line: Instant::now(),
             rubbish: 0,
@@ -149,7 +150,7 @@ impl Running {
         if self.rubbish == 1 {
             warn!("Claude Code writes what is no JSON: {line:?}");
         }
-        if self.rubbish >= MAX_RUBBISH {
+        if self.rubbish >= if self.ready { MAX_RUBBISH } else { MAX_RUBBISH_FIRST } {
             let reason = format!("it writes what is no JSON, such as {line:?}.");
             self.kill(Death::Useless { reason });
         }
@@ -252,7 +253,7 @@ impl Running {
     pub(super) fn overdue(&self, expected: bool) -> Option<Instant> {
         match (self.killed_for.is_some(), self.ready) {
             (true, _) => None,
-            (false, false) => Some(self.last_line + START_WITHIN),
+            (false, false) => Some(self.last_line + self.start_within),
             (false, true) => (expected && self.tools.is_empty()).then(|| self.last_line + WEDGED_AFTER),
         }
     }
@@ -260,7 +261,7 @@ impl Running {
     /// It took too long, unless it only waits for the model's API.
     pub(super) fn is_late(&mut self, gateway_is_idle: bool) {
         if !self.ready {
-            let reason = format!("it did not answer within {} s of its start.", START_WITHIN.as_secs());
+            let reason = format!("it did not answer within {} s of its start.", self.start_within.as_secs_f32());
             self.kill(Death::AtStart { reason });
         } else if gateway_is_idle {
             let reason = format!("it did nothing for {} s", WEDGED_AFTER.as_secs());
