@@ -12,3 +12,4 @@ mod routing;
 mod runner;
 mod runs;
 mod serving;
+mod table;
