@@ -25,6 +25,7 @@ pub struct Toolkit {
     programs: PathBuf,
     user: Option<u32>,
     keys: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Toolkit {
@@ -57,9 +58,20 @@ impl Toolkit {
         Self::make(public_programs(), Some(uid))
     }
 
+    /// As [`Toolkit::as_user`], with the programs in `dir`, which that user can reach.
+    ///
+    /// # Panics
+    /// As [`Toolkit::as_user`].
+    #[must_use]
+    pub fn as_user_with_programs(uid: u32, dir: &Path) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "only root starts programs as another user");
+        Self::make(dir, Some(uid))
+    }
+
     fn make(programs: &Path, user: Option<u32>) -> Self {
         let place = tempfile::Builder::new().prefix("nc-test.").tempdir().expect("a temporary directory");
-        let kit = Self { up: None, place, programs: programs.to_owned(), user, keys: Vec::new() };
+        let kit =
+            Self { up: None, place, programs: programs.to_owned(), user, keys: Vec::new(), environment: Vec::new() };
         if user.is_some() {
             open_to_all(kit.place.path());
         }
@@ -97,6 +109,12 @@ impl Toolkit {
     /// Sets a key, as `KEY=VALUE`, for all programs that are started from now on.
     pub fn set(&mut self, key: &str) -> &mut Self {
         self.keys.push(key.to_owned());
+        self
+    }
+
+    /// Sets a variable in the environment of all programs that the test starts from now on.
+    pub fn env(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -142,6 +160,7 @@ impl Toolkit {
         for (name, value) in (Options { dir: None, set: self.keys.clone() }).environment() {
             command.env(name, value);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(uid) = self.user {
             command.uid(uid).gid(uid);
         }
