@@ -173,7 +173,8 @@ fn every_request_stands_in_the_page_of_the_mailbox() {
 }
 
 fn faults_of_rules(page: &Part, sources: &[String]) -> Vec<String> {
-    let text = page.section("DESCRIPTION").subsection("Rules").text();
+    let description = page.section("DESCRIPTION");
+    let text = ["Rules", "Commands"].map(|title| description.subsection(title).text()).join(" ");
     let is_rule = |word: &str| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     let texts = sources.iter().flat_map(|source| crate::said::all_texts(source, 3));
     let names = texts.filter(|said| is_rule(&said.text)).filter(|said| !said.stands_in(&text));
@@ -182,7 +183,7 @@ fn faults_of_rules(page: &Part, sources: &[String]) -> Vec<String> {
 
 #[test]
 fn every_rule_stands_in_the_routers_page() {
-    let sources = ["crates/nc-model/src/engage.rs", "bins/nc-router/src/rules.rs"].map(read);
+    let sources = [read("crates/nc-model/src/rule.rs")];
     none(&faults_of_rules(&Part::page("nc-router.8"), &sources));
     let text = read("man/nc-router.8").replace("own_message", "own message");
     some(&faults_of_rules(&Part::of(&text), &sources), "a rule of another name");
