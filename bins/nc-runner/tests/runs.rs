@@ -5,6 +5,7 @@ mod house;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use house::session::Runner;
 use house::{House, text};
@@ -286,6 +287,32 @@ fn a_killed_runners_run_is_buried_by_its_instance() {
     runner.end();
     assert_eq!(bury("7-1-0"), Some(0));
     assert_eq!(house.run(&id).outcome, Some(RunOutcome::Lost));
+}
+
+/// bubblewrap is not tied to its parent until all is mounted: whoever is killed before that may leave it.
+#[test]
+fn a_runner_that_is_killed_while_it_builds_leaves_nothing_either() {
+    for house in House::each() {
+        let nap = nap(3);
+        house.agent(&format!("cat > /dev/null; exec sleep {nap}"));
+        for delay in (0..20).map(|step| Duration::from_micros(500 * step)) {
+            let session = house.session();
+            let mut runner = Runner::start(&house, &format!("run {session} message\n"));
+            let id = runner.started();
+            // Not to wait for anything, but to hit each part of the building.
+            std::thread::sleep(delay);
+            runner.process.kill().expect("it is killed");
+            runner.end();
+            let instance = format!("pid {}", runner.process.id());
+            let buried = finish(house.kit.program("nc-runner").args(["--buried", &instance]));
+            assert_eq!(buried.status.code(), Some(0), "{}", text(&buried.stderr));
+            let run = house.run(&id);
+            assert_eq!(run.outcome, Some(RunOutcome::Lost), "after {delay:?}: {}", text(&buried.stderr));
+            let lock = house.kit.installation().session_dir(house.main, &session).lock;
+            fs::File::open(lock).expect("the lock").try_lock().expect("it is free");
+        }
+        assert!(!is_running(&nap), "nothing of all these is left");
+    }
 }
 
 #[test]

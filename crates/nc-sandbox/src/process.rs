@@ -106,7 +106,8 @@ pub fn wait_until_gone(id: &str, longest: Duration) -> Result<bool, SandboxError
     process.gone_within(longest)
 }
 
-fn field(pid: i32, name: &str) -> Option<String> {
+/// A field of what the kernel says of a process, such as `PPid:`.
+pub(crate) fn field(pid: i32, name: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix(name)).map(|rest| rest.trim().to_owned())
 }

@@ -3,19 +3,21 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use command_fds::{CommandFdExt, FdMapping};
 use nc_sandbox::probe::{Report, State, probe};
-use nc_sandbox::{How, Identity, Limits, Mount, Sandbox, Spec, Streams, start, wait_until_gone};
+use nc_sandbox::{How, Identity, Limits, Mount, Sandbox, Spec, Streams, end_orphans, start, wait_until_gone};
 
 fn identity() -> Identity {
     let place = tempfile::tempdir().expect("a directory");
     Identity::for_installation(place.path()).expect("an identity")
 }
 
-fn begin(name: &str, command: &[&str], mounts: Vec<Mount>) -> Sandbox {
-    let spec = Spec {
+fn spec(name: &str, command: &[&str], mounts: Vec<Mount>) -> Spec {
+    Spec {
         name: name.to_owned(),
         identity: identity(),
         mounts,
@@ -23,10 +25,13 @@ fn begin(name: &str, command: &[&str], mounts: Vec<Mount>) -> Sandbox {
         limits: Limits::default(),
         workdir: "/tmp".into(),
         command: command.iter().map(Into::into).collect(),
-    };
+    }
+}
+
+fn begin(name: &str, command: &[&str], mounts: Vec<Mount>) -> Sandbox {
     let streams = Streams { stdin: Stdio::null(), stdout: Stdio::piped(), stderr: Stdio::piped() };
     let lock = tempfile::tempfile().expect("a lock");
-    start(&spec, streams, lock.into()).expect("the sandbox starts")
+    start(&spec(name, command, mounts), streams, lock.into()).expect("the sandbox starts")
 }
 
 fn report() -> Report {
@@ -103,15 +108,7 @@ fn the_lock_is_held_while_a_process_lives_and_no_longer() {
     let path = place.path().join("lock");
     let lock = File::create(&path).expect("a lock");
     lock.try_lock().expect("it is free");
-    let spec = Spec {
-        name: "lock".to_owned(),
-        identity: identity(),
-        mounts: Vec::new(),
-        env: Vec::new(),
-        limits: Limits::default(),
-        workdir: "/tmp".into(),
-        command: ["/usr/bin/sleep", "1000"].map(Into::into).to_vec(),
-    };
+    let spec = spec("lock", &["sleep", "1000"], Vec::new());
     let streams = Streams { stdin: Stdio::null(), stdout: Stdio::null(), stderr: Stdio::null() };
     let sandbox = start(&spec, streams, lock.into()).expect("the sandbox starts");
     let other = File::open(&path).expect("the lock");
@@ -119,4 +116,42 @@ fn the_lock_is_held_while_a_process_lives_and_no_longer() {
     sandbox.kill().expect("it is killed");
     sandbox.wait().expect("it ends");
     other.try_lock().expect("it is free again");
+}
+
+/// Starts bubblewrap so that nothing ties it to anybody, kills its outer process, and returns the lock that the inner one keeps.
+fn orphan(path: &Path) -> File {
+    let lock = File::create(path).expect("a lock");
+    lock.try_lock().expect("it is free");
+    let mut bubblewrap = Command::new("bwrap");
+    bubblewrap.args(["--unshare-user", "--unshare-pid", "--dev-bind", "/", "/", "--sync-fd", "10", "--"]);
+    bubblewrap.args(["sh", "-c", "echo ready; exec sleep 1000"]).stdout(Stdio::piped());
+    bubblewrap.fd_mappings(vec![FdMapping { parent_fd: lock.into(), child_fd: 10 }]).expect("it gets its number");
+    let mut outer = bubblewrap.spawn().expect("bubblewrap starts");
+    drop(bubblewrap);
+    outer.stdout.take().expect("a pipe").read_exact(&mut [0; 6]).expect("it is ready");
+    outer.kill().expect("it is killed");
+    outer.wait().expect("it is gone");
+    File::open(path).expect("the lock")
+}
+
+#[test]
+fn a_sandbox_without_a_runner_is_ended_and_one_with_a_runner_is_not() {
+    let place = tempfile::tempdir().expect("a directory");
+    let left = orphan(&place.path().join("left"));
+    assert!(left.try_lock().is_err(), "what is left of it keeps the lock");
+    let other = File::create(place.path().join("other")).expect("another lock");
+    assert!(!end_orphans(&other).expect("a look"), "it is not the one that has this lock");
+    assert!(left.try_lock().is_err());
+    assert!(end_orphans(&left).expect("it is ended"));
+    left.try_lock().expect("the lock is free");
+    assert!(!end_orphans(&left).expect("a look"), "there is nothing more");
+
+    let path = place.path().join("lives");
+    let lock = File::create(&path).expect("a lock");
+    lock.try_lock().expect("it is free");
+    let streams = Streams { stdin: Stdio::null(), stdout: Stdio::null(), stderr: Stdio::null() };
+    let sandbox =
+        start(&spec("lives", &["sleep", "1000"], Vec::new()), streams, lock.into()).expect("the sandbox starts");
+    assert!(!end_orphans(&File::open(&path).expect("the lock")).expect("a look"), "we are its runner");
+    assert!(!sandbox.has_ended().expect("the system says"));
 }

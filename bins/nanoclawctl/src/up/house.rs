@@ -139,6 +139,9 @@ impl House {
             if how != Ended::Exited(0) {
                 self.voice.say(Level::Warn, &format!("{}[{pid}] {how}", runs::PROGRAM));
             }
+            if matches!(how, Ended::Killed(_)) {
+                self.bury(pid);
+            }
             return Ok(());
         }
         let Some(program) = self.programs.iter_mut().find(|p| p.pid() == Some(pid)) else { return Ok(()) };
@@ -166,6 +169,16 @@ impl House {
                 self.relays.spawn(self.voice.clone().relay(format!("{}[{pid}]", runs::PROGRAM), said));
             }
             Err(error) => self.voice.say(Level::Warn, &format!("a run is refused: {error:#}")),
+        }
+    }
+
+    /// A killed runner could write down nothing, and one that was killed while it built a sandbox may have left it.
+    fn bury(&mut self, runner: i32) {
+        match Runs::bury(runner, &mut self.children, &self.around) {
+            Ok((pid, said)) => {
+                self.relays.spawn(self.voice.clone().relay(format!("{}[{pid}]", runs::PROGRAM), said));
+            }
+            Err(error) => self.voice.say(Level::Warn, &format!("a killed run is not looked after: {error:#}")),
         }
     }
 

@@ -92,6 +92,17 @@ impl Runs {
         self.alive.insert(pid);
         Ok((pid, said))
     }
+
+    /// Starts what writes down the end of the run whose runner `pid` was killed, and ends what it left: the unit's
+    /// `ExecStopPost=`. Returns its process id and the pipe that brings what it says.
+    pub(super) fn bury(pid: i32, children: &mut Children, around: &Surroundings) -> anyhow::Result<(i32, OwnedFd)> {
+        let (mut command, said) = around.command(PROGRAM)?;
+        // A runner that was given no other name is called so: nc-runner(8), --instance.
+        command.arg("--buried").arg(format!("pid {pid}")).stdin(Stdio::null());
+        let started = children.spawn(&mut command);
+        let pid = started.with_context(|| format!("start {}", around.find(PROGRAM).display()))?;
+        Ok((pid, said))
+    }
 }
 
 fn limit(max_runs: u32) -> usize {
