@@ -71,7 +71,7 @@ fn faults_of_owners(schema: &str, architecture: &str) -> Vec<String> {
 
 #[test]
 fn every_table_has_its_owner() {
-    let (schema, architecture) = (read("crates/nc-store/src/schema/0001.sql"), read("ARCHITECTURE.md"));
+    let (schema, architecture) = (crate::formats::schema(), read("ARCHITECTURE.md"));
     none(&faults_of_owners(&schema, &architecture));
     some(&faults_of_owners(&schema, &architecture.replace("`runs`", "runs")), "a table without an owner");
 }
