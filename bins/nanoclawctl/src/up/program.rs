@@ -105,16 +105,16 @@ impl Program {
             State::Lives { since, ready, .. } => (since.elapsed(), ready),
             State::Waits { .. } => (Duration::ZERO, false),
         };
-        let fault = if ready && how.is_some_and(is_from_outside) { Fault::Outside } else { Fault::Own };
+        let fault = match how {
+            Some(Ended::Killed(Signal::SIGKILL | Signal::SIGTERM | Signal::SIGINT)) => Fault::Outside,
+            // It leaves with 0 when it is told.
+            Some(Ended::Exited(0)) if ready => Fault::Outside,
+            _ => Fault::Own,
+        };
         let delay = self.restarts.delay(lived, fault);
         self.state = State::Waits { until: Instant::now() + delay };
         delay
     }
-}
-
-/// Whether somebody else ended it: by the signals that ask for an end or make one. It leaves with 0 only when it is told.
-fn is_from_outside(how: Ended) -> bool {
-    matches!(how, Ended::Exited(0) | Ended::Killed(Signal::SIGKILL | Signal::SIGTERM | Signal::SIGINT))
 }
 
 /// The verdict on an error of execve(2): no program, no right, not a program are for a person.

@@ -17,9 +17,9 @@ const APART: Duration = Duration::from_secs(1);
 /// Who ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It did: it failed, or never came to be ready.
+    /// It did: it failed.
     Own,
-    /// Somebody outside, while it worked: a person, a test, or a kernel without memory.
+    /// Somebody outside: a person, a test, or a kernel without memory.
     Outside,
 }
 
