@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nc_model::{Decision, DeliveryKind, GroupId};
-use nc_store::{AckWord, AgentAck, Decided, Left, NewDelivery, OutboundLook, Spoken, Store, Taken, Unrouted};
+use nc_store::{AckWord, AgentAck, Decided, Left, NewChat, NewDelivery, OutboundLook, Spoken, Store, Taken, Unrouted};
 use tempfile::TempDir;
 
 /// An empty installation.
@@ -31,6 +31,27 @@ impl House {
         let house = Self::new();
         house.ok(&["group", "add", "Andy", "--main"]);
         house
+    }
+
+    /// One with a main group, a group `family`, the chat `slack:acme:C1` and two users of it.
+    pub(crate) fn with_family() -> Self {
+        let house = Self::with_main();
+        house.ok(&["group", "add", "Family"]);
+        let chat = NewChat { channel: "slack:acme", platform_id: "C1", name: Some("General"), is_group: true };
+        house.store().ensure_chat(&chat).expect("a chat");
+        for user in ["slack:U1", "slack:U2"] {
+            house.store().upsert_user(user, Some("Ana")).expect("a user");
+        }
+        house
+    }
+
+    /// What the command prints with `--json`.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&[arguments, &["--json"]].concat())).expect("JSON")
+    }
+
+    pub(crate) fn owner(&self) -> String {
+        self.store().owners().expect("owners").remove(0)
     }
 
     pub(crate) fn path(&self) -> &Path {
