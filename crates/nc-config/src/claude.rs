@@ -7,33 +7,12 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nc_model::ClaudeVersion;
+
 use crate::{Config, Installation};
 
 /// How the binary's file is called.
 pub const CLAUDE: &str = "claude";
-
-/// A version of Claude Code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClaudeVersion(pub u32, pub u32, pub u32);
-
-impl fmt::Display for ClaudeVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-impl ClaudeVersion {
-    /// Reads three numbers with dots between them, and nothing else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.').map(|part| {
-            // What `parse` also takes, such as a sign, makes no version.
-            part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
-        });
-        let version = Self(parts.next()??, parts.next()??, parts.next()??);
-        parts.next().is_none().then_some(version)
-    }
-}
 
 /// Where the binary was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,15 +265,5 @@ mod tests {
         }
         fs::set_permissions(place.program("house/own/claude"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(place.find("own/claude").unwrap_err().to_string().contains("may not be executed"));
-    }
-
-    #[test]
-    fn a_version_is_three_numbers() {
-        assert_eq!(ClaudeVersion::parse("2.1.331"), Some(ClaudeVersion(2, 1, 331)));
-        assert!(ClaudeVersion(2, 1, 9) < ClaudeVersion(2, 1, 10) && ClaudeVersion(2, 9, 0) < ClaudeVersion(10, 0, 0));
-        for wrong in ["", "2", "2.1", "2.1.", "2.1.x", "2.1.3.4", "+2.1.3", "2.1.3-beta", "../2.1.3", "2.1.99999999999"]
-        {
-            assert_eq!(ClaudeVersion::parse(wrong), None, "{wrong:?}");
-        }
     }
 }

@@ -26,7 +26,7 @@ mod provider;
 mod reader;
 mod settings;
 
-pub use claude::{CLAUDE, Claude, ClaudeSource, ClaudeVersion, NoClaude, Unusable, find_claude};
+pub use claude::{CLAUDE, Claude, ClaudeSource, NoClaude, Unusable, find_claude};
 pub use config::{ChannelConfig, Config, LogLevel};
 pub use credentials::{
     CREDENTIALS, Credential, CredentialError, CredentialSource, Credentials, Fault, MAX_SECRET_BYTES, Secret,
@@ -37,7 +37,7 @@ pub use example::example;
 pub use installation::{Doorbell, Installation, SessionDir};
 pub use keys::{KEYS, Key};
 pub use load::{Loaded, load};
-pub use nc_model::{Provider, Runtime};
+pub use nc_model::{ClaudeVersion, Provider, Runtime};
 pub use options::{Options, env_name};
 pub use provider::{Choice, NoProvider};
 pub use settings::{Setting, Source};

@@ -3,6 +3,7 @@
 //! Nothing here does I/O or reads a clock: whoever needs a rule decided fetches what it needs and passes it in.
 
 pub mod access;
+mod claude;
 pub mod command;
 pub mod container_config;
 pub mod engage;
@@ -23,6 +24,7 @@ mod vocabulary;
 pub mod zone;
 
 pub use access::Standing;
+pub use claude::{ClaudeVersion, OLDEST_CLAUDE};
 pub use container_config::{ContainerConfig, Runtime, Wire};
 pub use folder::{FolderName, FolderNameError};
 pub use harmless::harmless;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 use nc_config::{CLAUDE, ClaudeVersion};
 use nc_daemon::{Lock, LockError, Signals};
+use nc_model::OLDEST_CLAUDE;
 use nix::sys::statvfs::statvfs;
 
 use super::integrity::Integrity;
@@ -40,8 +41,8 @@ pub(crate) struct Fetched {
 
 /// Fetches `version`.
 pub(crate) async fn fetch(installed: &Installed, version: ClaudeVersion) -> anyhow::Result<Fetched> {
-    if version < version::OLDEST {
-        return Err(Refusal::look(format!("version {version} is too old: it must be {} or newer", version::OLDEST)));
+    if version < OLDEST_CLAUDE {
+        return Err(Refusal::look(format!("version {version} is too old: it must be {OLDEST_CLAUDE} or newer")));
     }
     let package = Package::for_this_machine().ok_or_else(|| {
         let kind = std::env::consts::ARCH;

@@ -15,7 +15,7 @@ use nc_config::{Claude, ClaudeVersion, NoClaude, Options, find_claude};
 
 pub(crate) use self::npm::Npm;
 pub(crate) use self::status::from;
-pub(crate) use self::version::{OLDEST, ask as ask_version};
+pub(crate) use self::version::ask as ask_version;
 use crate::installed::Installed;
 use crate::output::{line, quoted};
 use crate::{cli, ending};

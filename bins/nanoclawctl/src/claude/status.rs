@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use nc_config::{Choice, Claude, ClaudeSource, Provider};
+use nc_model::OLDEST_CLAUDE;
 use serde::Serialize;
 
 use super::package::{PINNED, Package};
-use super::{Npm, OLDEST, ask_version, find};
+use super::{Npm, ask_version, find};
 use crate::credentials;
 use crate::installed::Installed;
 use crate::output;
@@ -74,7 +75,7 @@ impl Status {
             npm: Npm::find().map(|npm| npm.path().to_string_lossy().into_owned()),
             package: Package::for_this_machine().map(|package| package.name),
             fetched_version: PINNED.to_string(),
-            oldest_version: OLDEST.to_string(),
+            oldest_version: OLDEST_CLAUDE.to_string(),
         })
     }
 

@@ -3,13 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nc_config::ClaudeVersion;
+use nc_model::{ClaudeVersion, OLDEST_CLAUDE};
 
 use crate::bounded::{self, Unfinished};
 use crate::output::{harmless, quoted};
-
-/// The oldest version that `nc-agent` can drive: it has the wire that the provider speaks.
-pub(crate) const OLDEST: ClaudeVersion = ClaudeVersion(2, 1, 0);
 
 /// How long a binary may take to say its version. Ordinary are 0.02 s, and 0.2 s from a cold disk.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -39,7 +36,9 @@ async fn ask_within(path: &Path, longest: Duration) -> Result<ClaudeVersion, Str
     }
     match parse(&ran.stdout) {
         None => Err(format!("{name} is no Claude Code: asked for its version it says {}", shown(&ran.stdout))),
-        Some(version) if version < OLDEST => Err(format!("{name} is version {version}: it must be {OLDEST} or newer")),
+        Some(version) if version < OLDEST_CLAUDE => {
+            Err(format!("{name} is version {version}: it must be {OLDEST_CLAUDE} or newer"))
+        }
         Some(version) => Ok(version),
     }
 }
@@ -77,9 +76,9 @@ mod tests {
 
     #[test]
     fn a_binary_that_is_old_hangs_or_says_rubbish_is_refused_in_a_sentence() {
-        assert_eq!(asked("[ \"$1\" = --version ] && echo '2.1.0 (Claude Code)'"), "2.1.0");
-        let old = "\"PATH\" is version 2.0.99: it must be 2.1.0 or newer";
-        assert_eq!(asked("echo '2.0.99 (Claude Code)'"), old);
+        assert_eq!(asked("[ \"$1\" = --version ] && echo '2.1.200 (Claude Code)'"), "2.1.200");
+        let old = "\"PATH\" is version 2.1.199: it must be 2.1.200 or newer";
+        assert_eq!(asked("echo '2.1.199 (Claude Code)'"), old);
         let late = "\"PATH\" did not end within 1 s when it was asked for its version";
         assert_eq!(asked("echo '2.1.331 (Claude Code)'; exec sleep 3600"), late);
         let rubbish = "\"PATH\" is no Claude Code: asked for its version it says \"␛[2J2.1.331\"";
