@@ -127,6 +127,20 @@ fn with_nothing_running_the_agent_is_heard_and_everything_is_in_order_afterwards
 }
 
 #[test]
+fn what_root_starts_in_the_installation_of_another_belongs_to_that_user() {
+    if !house::is_root() {
+        return nc_testkit::skip("runs by hand of root in another's installation", "only root can try it");
+    }
+    let house = House::each().pop().expect("an ordinary user's installation");
+    let mut as_root = Command::new(house.kit.programs().join("nc-runner"));
+    as_root.args(["main", "--prompt", "x"]).env("NANOCLAW_DIR", house.kit.dir()).stdin(Stdio::null());
+    Ran::of(&finish(&mut as_root)).is(0, &echoed("x"), &[]);
+    let foreign = Command::new("find").arg(house.kit.dir()).args(["!", "-user", &house::ORDINARY.to_string()]).output();
+    assert_eq!(text(&foreign.expect("find").stdout), "", "all of it is the user's");
+    house.by_hand(&["main", "--prompt", "y"]).is(0, &echoed("y"), &[]);
+}
+
+#[test]
 fn the_chat_gets_it_only_when_it_is_sent() {
     let house = House::own();
     house.by_hand(&["main", "--prompt", "news", "--send"]).is(0, &echoed("news"), &["printed here and sent"]);

@@ -1,12 +1,13 @@
 //! From the beginning of a run by hand to its end.
 
+use std::time::{Duration, Instant};
+
 use nc_config::{Doorbell, Loaded};
 use nc_daemon::{Failure, Signals, ring};
 use nc_model::RunOutcome;
 use nc_model::quantity::format_duration;
 use nc_store::{Group, Run, Store, now};
 use nc_wire::mailbox::AckStatus;
-use std::time::Duration;
 
 use super::connection::Connection;
 use super::others::Others;
@@ -14,6 +15,9 @@ use super::say;
 use super::session::HandSession;
 use super::speech::Speech;
 use crate::refusal::failed;
+
+/// How long what the agent wrote last may take to be read, when nobody can have it locked any more but who reads it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A run by hand that has begun.
 pub(super) struct Conversation<'a> {
@@ -70,7 +74,8 @@ impl Conversation<'_> {
         };
         // Its last words.
         done = done.or_else(|| self.speech.hear(self.row));
-        while self.speech.is_behind() {
+        let until = Instant::now() + LAST_WORDS;
+        while self.speech.is_behind() && Instant::now() < until {
             self.speech.changed().await;
             done = done.or_else(|| self.speech.hear(self.row));
         }

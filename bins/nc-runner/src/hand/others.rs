@@ -1,8 +1,12 @@
 //! The programs that a run by hand needs besides: those that run, or ours for as long.
 
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::os::unix::net::UnixStream as StdStream;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,7 +16,7 @@ use nc_daemon::holder::{Readiness, supervise};
 use nc_daemon::{Failure, Handover, hears, ring};
 use nc_store::Store;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
@@ -39,13 +43,18 @@ const LOG_LEVEL: &str = "NANOCLAW_LOG_LEVEL";
 pub(super) struct Others<'a> {
     loaded: &'a Loaded,
     options: &'a Options,
+    /// Whose the installation is, where that is another than we, who are root: what our children make is to be the
+    /// owner's, or nothing could be started as the owner afterwards.
+    owner: Option<(u32, u32)>,
     ipcd: Option<Child>,
     runner: Option<Child>,
 }
 
 impl<'a> Others<'a> {
     pub(super) fn new(loaded: &'a Loaded, options: &'a Options) -> Self {
-        Self { loaded, options, ipcd: None, runner: None }
+        let found = fs::metadata(loaded.installation.dir()).ok().map(|found| (found.uid(), found.gid()));
+        let owner = found.filter(|(uid, _)| geteuid().is_root() && *uid != 0);
+        Self { loaded, options, owner, ipcd: None, runner: None }
     }
 
     /// Sees that somebody takes in what the agent says: whoever is there, or ours until the end.
@@ -55,9 +64,10 @@ impl<'a> Others<'a> {
             return Ok(());
         }
         let run_dir = installation.run_dir();
-        std::fs::create_dir_all(run_dir).with_context(|| at("make", run_dir))?;
+        self.make_dir(run_dir)?;
         let notify = run_dir.join(format!("by-hand-{}.notify", std::process::id()));
         let readiness = Readiness::listen(&notify).with_context(|| format!("bind {}", notify.display()))?;
+        self.give(&notify)?;
         let mut command = self.command("nc-ipcd");
         readiness.expect(&mut command);
         let mut child = command.spawn().context("start nc-ipcd, which takes in what the agent says")?;
@@ -136,8 +146,32 @@ impl<'a> Others<'a> {
         }
         command.envs(self.options.environment()).env("NANOCLAW_DIR", self.loaded.installation.dir());
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some((uid, gid)) = self.owner {
+            command.uid(uid).gid(gid);
+        }
         supervise(&mut command);
         command
+    }
+
+    /// Makes a directory and those above it, where they are missing, for the owner.
+    fn make_dir(&self, path: &Path) -> anyhow::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.make_dir(above)?;
+        }
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            made => made.with_context(|| at("make", path))?,
+        }
+        self.give(path)
+    }
+
+    /// Gives what we made to the owner.
+    fn give(&self, path: &Path) -> anyhow::Result<()> {
+        let Some((uid, gid)) = self.owner else { return Ok(()) };
+        lchown(path, Some(uid), Some(gid)).with_context(|| at("give away", path))
     }
 
     /// Beside this program, or else where only programs look for programs.

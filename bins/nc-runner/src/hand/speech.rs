@@ -83,6 +83,7 @@ impl Speech {
     /// Prints what is new, and returns how the row `prompt` ended, where it has.
     pub(super) fn hear(&mut self, prompt: &str) -> Option<AckStatus> {
         self.watch();
+        self.more = false;
         let snapshot = self.look()?;
         let known = &self.known;
         let rows = match snapshot.messages_out(|id| known.contains(id)) {
@@ -145,7 +146,10 @@ impl Speech {
                 self.busy = 0;
                 None
             }
-            Err(error) => self.complain(&error.to_string()),
+            Err(error) => {
+                self.busy = 0;
+                self.complain(&error.to_string())
+            }
         }
     }
 
