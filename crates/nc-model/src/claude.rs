@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The oldest version that was tried and works: it has every option and message that `nc-agent` uses.
-pub const OLDEST_CLAUDE: ClaudeVersion = ClaudeVersion(2, 1, 200);
+pub const OLDEST_CLAUDE: ClaudeVersion = ClaudeVersion(2, 1, 274);
 
 /// A version of Claude Code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

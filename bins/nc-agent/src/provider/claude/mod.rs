@@ -19,7 +19,7 @@ mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -28,7 +28,7 @@ use tracing::{debug, info, warn};
 
 use self::process::Launch;
 use self::protocol::Outcome;
-use self::running::{Death, Happened, Running};
+use self::running::{Compaction, Death, Happened, Next, Running};
 use self::turns::Turns;
 use super::{Abilities, Answer, Event, Prompt, Provider};
 use crate::gateway::Gateway;
@@ -38,6 +38,9 @@ use crate::usage::{ToolUse, Usage};
 /// How often it is started before it is given up, where it hangs or dies at its start. The first start on a slow disk may take
 /// long, and the second finds the file in memory.
 const STARTS: u32 = 2;
+
+/// How long its transcript is given to be whole: it writes what was said after 0.1 s.
+const TRANSCRIPT_AFTER: Duration = Duration::from_millis(300);
 
 /// How long it may take to end by itself when the agent ends.
 const END_WITHIN: Duration = Duration::from_millis(700);
@@ -82,6 +85,8 @@ pub(crate) struct Claude {
     /// It was asked to break off.
     interrupted: bool,
     first_push: Option<Instant>,
+    /// It waits for this before it makes its conversation shorter.
+    compaction: Option<(Instant, Compaction)>,
     /// What tools were used since the last result.
     tools: BTreeMap<String, ToolUse>,
 }
@@ -110,6 +115,7 @@ impl Claude {
             failed_starts: 0,
             interrupted: false,
             first_push: None,
+            compaction: None,
             tools: BTreeMap::new(),
         }
     }
@@ -135,6 +141,22 @@ impl Claude {
         self.events.push_back(Event::Unusable { text });
     }
 
+    fn take(&mut self, next: Next) {
+        match next {
+            Next::Line(happened) => {
+                for happened in happened {
+                    self.happened(happened);
+                }
+            }
+            Next::End(status) => {
+                self.compaction = None;
+                if let Some(running) = self.running.take() {
+                    self.ended(running, status);
+                }
+            }
+        }
+    }
+
     fn happened(&mut self, happened: Happened) {
         match happened {
             Happened::Nothing => {}
@@ -146,11 +168,8 @@ impl Claude {
                 self.events.push_back(Event::ToolEnded { id });
             }
             Happened::Turn(outcome) => self.turn_ended(&outcome),
-            Happened::Compaction { transcript, answer } => {
-                self.keep(&transcript);
-                if let Some(running) = &self.running {
-                    running.tell(&answer);
-                }
+            Happened::Compaction(compaction) => {
+                self.compaction = Some((Instant::now() + TRANSCRIPT_AFTER, compaction));
             }
         }
     }
@@ -185,7 +204,16 @@ impl Claude {
         u64::try_from(took.as_millis()).ok()
     }
 
-    fn keep(&self, transcript: &std::path::Path) {
+    /// Keeps the conversation, and lets it be made shorter.
+    fn compact(&mut self) {
+        let Some((_, Compaction { transcript, answer })) = self.compaction.take() else { return };
+        self.keep(&transcript);
+        if let Some(running) = &self.running {
+            running.tell(&answer);
+        }
+    }
+
+    fn keep(&self, transcript: &Path) {
         let directory = self.launch.directory.join("conversations");
         match archive::keep(transcript, &directory, &self.name, &self.zone) {
             Ok(path) => info!("the conversation is about to be made shorter, and is kept as {path:?}"),
@@ -254,34 +282,17 @@ impl Provider for Claude {
             }
             let Some(running) = &mut self.running else { return std::future::pending().await };
             let overdue = running.overdue(!self.turns.is_empty());
-            let timer = async {
-                match overdue {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let next = tokio::select! {
-                next = running.next() => next,
-                () = self.gateway.sign_of_life() => return Event::Progress,
-                () = timer => {
-                    running.is_late(self.gateway.is_idle());
-                    continue;
-                }
-            };
-            match next {
-                running::Next::Line(happened) => {
-                    for happened in happened {
-                        self.happened(happened);
-                    }
+            let to_keep = self.compaction.as_ref().map(|(at, _)| *at);
+            tokio::select! {
+                next = running.next() => {
+                    self.take(next);
                     if self.events.is_empty() {
                         return Event::Progress;
                     }
                 }
-                running::Next::End(status) => {
-                    if let Some(running) = self.running.take() {
-                        self.ended(running, status);
-                    }
-                }
+                () = self.gateway.sign_of_life() => return Event::Progress,
+                () = at(to_keep) => self.compact(),
+                () = at(overdue) => running.is_late(self.gateway.is_idle()),
             }
         }
     }
@@ -303,6 +314,14 @@ impl Provider for Claude {
         if let Some(mut running) = self.running.take() {
             running.end(Instant::now() + END_WITHIN).await;
         }
+    }
+}
+
+/// Waits until a time, for ever where there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

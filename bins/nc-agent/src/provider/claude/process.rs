@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::lines::{Lines, Read};
@@ -85,6 +86,7 @@ pub(super) struct Process {
     lines: Lines<ChildStdout>,
     input: Option<UnboundedSender<Vec<u8>>>,
     complaints: Arc<Mutex<VecDeque<String>>>,
+    listener: JoinHandle<()>,
     /// It has closed its output, and is killed then.
     kill_at: Option<Instant>,
 }
@@ -106,8 +108,9 @@ impl Launch {
         let (input, to_write) = unbounded_channel();
         tokio::spawn(write_on(stdin, to_write));
         let complaints = Arc::default();
-        tokio::spawn(listen(stderr, Arc::clone(&complaints)));
-        Ok(Process { child, lines: Lines::new(stdout, MAX_LINE), input: Some(input), complaints, kill_at: None })
+        let listener = tokio::spawn(listen(stderr, Arc::clone(&complaints)));
+        let lines = Lines::new(stdout, MAX_LINE);
+        Ok(Process { child, lines, input: Some(input), complaints, listener, kill_at: None })
     }
 
     fn command(&self, resume: Option<&str>) -> Command {
@@ -192,11 +195,21 @@ impl Process {
         }
         if let Some(kill_at) = self.kill_at {
             tokio::select! {
-                ended = self.child.wait() => return Did::End(ended),
+                _ = self.child.wait() => {}
                 () = sleep_until(kill_at) => self.kill(),
             }
         }
-        Did::End(self.child.wait().await)
+        let status = self.child.wait().await;
+        self.hear_out().await;
+        Did::End(status)
+    }
+
+    /// Hears the last of its complaints. What it has started may hold the pipe open, and is not waited for.
+    async fn hear_out(&mut self) {
+        if !self.listener.is_finished() {
+            // It does not panic.
+            _ = timeout(END_WITHIN, &mut self.listener).await;
+        }
     }
 
     /// What it complained of last.

@@ -83,11 +83,14 @@ pub(super) enum Happened {
         took: Duration,
     },
     Turn(Box<Outcome>),
-    /// It is about to make the conversation shorter, and waits for the answer.
-    Compaction {
-        transcript: PathBuf,
-        answer: Value,
-    },
+    /// It is about to make the conversation shorter.
+    Compaction(Compaction),
+}
+
+/// A conversation that is about to be made shorter: where it lies, and the answer that is waited for.
+pub(super) struct Compaction {
+    pub(super) transcript: PathBuf,
+    pub(super) answer: Value,
 }
 
 /// What comes next.
@@ -225,7 +228,7 @@ impl Running {
             Asked::HookCallback { callback_id, input } if callback_id == BEFORE_COMPACTION => {
                 let answer = protocol::answer(&request_id, &json!({}));
                 let transcript = input["transcript_path"].as_str().unwrap_or_default().into();
-                return Happened::Compaction { transcript, answer };
+                return Happened::Compaction(Compaction { transcript, answer });
             }
             Asked::McpMessage { message } => match mcp::reply(&message) {
                 mcp::Reply::Now(reply) => protocol::answer(&request_id, &json!({"mcp_response": reply})),
