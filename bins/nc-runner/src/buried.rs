@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nc_config::{Loaded, Options};
-use nc_daemon::{Daemon, Failure};
+use nc_daemon::{Daemon, Failure, Wakeup};
 use nc_store::{Run, Store};
 use tracing::{info, warn};
 
@@ -18,25 +18,30 @@ const LONGEST_END: Duration = Duration::from_secs(10);
 /// How often the lock is tried meanwhile.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// Writes down the end of the live runs that are called `names`, by id or by instance.
-pub(crate) async fn bury(daemon: Daemon, options: Options, names: Vec<String>) -> Result<(), Failure> {
+/// Writes down the end of the live runs that are called `names`, by id or by instance, or of all where there are no names.
+pub(crate) async fn bury(mut daemon: Daemon, options: Options, names: Vec<String>) -> Result<(), Failure> {
     let loaded = nc_config::load(&options).map_err(Failure::config)?;
     daemon.log_level(loaded.config.log_level.as_str());
     let mut store = Store::open(&loaded.installation.store_file()).map_err(failed)?;
-    let called = |run: &Run| names.iter().any(|name| *name == run.id || run.instance.as_ref() == Some(name));
+    let called =
+        |run: &Run| names.is_empty() || names.iter().any(|name| *name == run.id || run.instance.as_ref() == Some(name));
     for run in store.live_runs().map_err(failed)?.into_iter().filter(called) {
-        bury_one(&mut store, &loaded, &run).await?;
+        bury_one(&mut store, &loaded, &run, &mut daemon).await?;
     }
     Ok(())
 }
 
-async fn bury_one(store: &mut Store, loaded: &Loaded, run: &Run) -> Result<(), Failure> {
+async fn bury_one(store: &mut Store, loaded: &Loaded, run: &Run, daemon: &mut Daemon) -> Result<(), Failure> {
     let path = loaded.installation.session_dir(run.group, &run.session).lock;
     let until = Instant::now() + LONGEST_END;
     let lock = loop {
         match SessionLock::take(&path).with_context(|| at("lock", &path))? {
             Some(lock) => break lock,
-            None if Instant::now() < until => tokio::time::sleep(TRY_AGAIN).await,
+            None if Instant::now() < until => {
+                if daemon.wait(Some(Instant::now() + TRY_AGAIN)).await == Wakeup::Stop {
+                    return Ok(());
+                }
+            }
             None => {
                 warn!(run = run.id, "not buried: its session's lock is held, so something of it lives");
                 return Ok(());

@@ -52,9 +52,10 @@ struct Arguments {
     /// Run a command in the sandbox of this group's agent, with a session of its own that is gone afterwards
     #[arg(long, value_name = "GROUP", conflicts_with_all = ["buried", "group"])]
     shell: Option<String>,
-    /// Write down the end of runs whose runner was killed, by their ids or by the name of the runner's instance
-    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with = "group")]
-    buried: Vec<String>,
+    /// Write down the end of runs whose runner was killed, by their ids or by the name of the runner's instance; without
+    /// any, of all that live in the store and nowhere else
+    #[arg(long, value_name = "RUN", num_args = 0.., conflicts_with = "group")]
+    buried: Option<Vec<String>>,
     /// The name under which --buried finds this runner's run
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
     if let Some(group) = &arguments.hand.group {
         return hand::run(&arguments.options, group, &arguments.hand);
     }
-    if !arguments.buried.is_empty() {
-        return nc_daemon::run("nc-runner", |daemon| buried::bury(daemon, arguments.options, arguments.buried));
+    if let Some(names) = arguments.buried {
+        return nc_daemon::run("nc-runner", |daemon| buried::bury(daemon, arguments.options, names));
     }
     nc_daemon::run("nc-runner", |daemon| serve::serve(daemon, arguments.options, arguments.instance))
 }

@@ -5,23 +5,13 @@ mod house;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
-use house::session::Runner;
+use house::session::{POLITE, Runner, is_running, nap, wait_printed};
 use house::{House, text};
 use nc_config::Doorbell;
 use nc_model::RunOutcome;
 use nc_store::now;
-use nc_testkit::{PATIENCE, Signal, finish, processes, wait_until};
-
-/// An agent that says what it was told, and waits until it is asked to leave.
-const POLITE: &str = "trap 'echo leaving; exit 0' TERM; cat; echo; echo ready; while :; do sleep 0.05; done";
-
-/// Waits until the agent has printed `text`.
-fn wait_printed(house: &House, run: &str, text: &str) {
-    let file = house.kit.installation().logs_dir().join(format!("runs/main/{run}.log"));
-    wait_until(PATIENCE, "the agent prints", || fs::read_to_string(&file).is_ok_and(|log| log.contains(text)));
-}
+use nc_testkit::{Signal, finish, processes};
 
 #[test]
 fn an_agent_that_leaves_has_completed() {
@@ -231,88 +221,6 @@ fn an_agent_that_does_not_leave_is_killed_with_all_that_it_started() {
         (Some(detail), Some("it did not leave when it was asked to"))
     );
     assert!(!is_running(&nap), "nothing of it is left when the end is told");
-}
-
-/// An argument for `sleep` that no other test has, in this run of the tests or in another on the same machine.
-fn nap(number: u32) -> String {
-    format!("{}.{number}", 100_000 + std::process::id())
-}
-
-/// Whether a process of the host has `argument` in its command line.
-fn is_running(argument: &str) -> bool {
-    let has = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| text(&line).contains(argument));
-    processes::all().iter().any(|process| has(process.pid))
-}
-
-#[test]
-fn a_killed_runner_leaves_no_sandbox_and_its_run_is_lost() {
-    for house in House::each() {
-        let nap = nap(2);
-        house.agent(&format!("cat > /dev/null; sleep {nap} & echo ready; sleep {nap}"));
-        let session = house.session();
-        let line = format!("run {session} message\n");
-        let mut runner = Runner::start(&house, &line);
-        let id = runner.started();
-        wait_printed(&house, &id, "ready");
-        assert!(is_running(&nap));
-        runner.process.kill().expect("it is killed");
-        runner.end();
-        wait_until(PATIENCE, "everything in the sandbox is gone", || !is_running(&nap));
-        assert_eq!(runner.answer(), "", "it said nothing of an end");
-        assert!(house.run(&id).ended_at.is_none(), "nobody wrote its end down");
-        let mut next = Runner::start(&house, &line);
-        assert_eq!(next.answer(), "busy", "the run is accounted for first");
-        let run = house.run(&id);
-        assert_eq!(
-            (run.outcome, run.exit_detail.as_deref()),
-            (Some(RunOutcome::Lost), Some("its runner went away without a word"))
-        );
-        house.agent("exit 0");
-        assert_ne!(Runner::start(&house, &line).started(), id);
-    }
-}
-
-#[test]
-fn a_killed_runners_run_is_buried_by_its_instance() {
-    let house = House::own();
-    house.agent(POLITE);
-    let mut runner =
-        Runner::start_with(&house, &format!("run {} message\n", house.session()), &["--instance", "7-1-0"]);
-    let id = runner.started();
-    wait_printed(&house, &id, "ready");
-    let bury = |name: &str| finish(house.kit.program("nc-runner").args(["--buried", name])).status.code();
-    assert_eq!(bury("8-1-0"), Some(0));
-    assert!(house.run(&id).ended_at.is_none(), "another instance's end is not this one's");
-    runner.process.kill().expect("it is killed");
-    runner.end();
-    assert_eq!(bury("7-1-0"), Some(0));
-    assert_eq!(house.run(&id).outcome, Some(RunOutcome::Lost));
-}
-
-/// bubblewrap is not tied to its parent until all is mounted: whoever is killed before that may leave it.
-#[test]
-fn a_runner_that_is_killed_while_it_builds_leaves_nothing_either() {
-    for house in House::each() {
-        let nap = nap(3);
-        house.agent(&format!("cat > /dev/null; exec sleep {nap}"));
-        for delay in (0..20).map(|step| Duration::from_micros(500 * step)) {
-            let session = house.session();
-            let mut runner = Runner::start(&house, &format!("run {session} message\n"));
-            let id = runner.started();
-            // Not to wait for anything, but to hit each part of the building.
-            std::thread::sleep(delay);
-            runner.process.kill().expect("it is killed");
-            runner.end();
-            let instance = format!("pid {}", runner.process.id());
-            let buried = finish(house.kit.program("nc-runner").args(["--buried", &instance]));
-            assert_eq!(buried.status.code(), Some(0), "{}", text(&buried.stderr));
-            let run = house.run(&id);
-            assert_eq!(run.outcome, Some(RunOutcome::Lost), "after {delay:?}: {}", text(&buried.stderr));
-            let lock = house.kit.installation().session_dir(house.main, &session).lock;
-            fs::File::open(lock).expect("the lock").try_lock().expect("it is free");
-        }
-        assert!(!is_running(&nap), "nothing of all these is left");
-    }
 }
 
 #[test]

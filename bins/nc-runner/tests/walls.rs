@@ -197,21 +197,6 @@ fn another_group_reads_the_global_folder_and_does_not_write_it() {
 }
 
 #[test]
-fn what_lies_in_memory_is_bounded() {
-    for house in House::each() {
-        let mounts = house.script("cat /proc/self/mountinfo");
-        for (target, size) in [("/tmp", 524_288), ("/dev/shm", 262_144), ("/home/node", 262_144)] {
-            let line = mounts.lines().find(|line| line.split(' ').nth(4) == Some(target)).expect("it is a mount");
-            assert!(line.contains(&format!("size={size}k")), "{line}");
-        }
-        for line in mounts.lines().filter(|line| line.contains(" - tmpfs ")) {
-            let read_only = line.split(' ').nth(5).expect("options").split(',').any(|option| option == "ro");
-            assert!(line.contains("size=") || read_only, "neither bounded nor read-only: {line}");
-        }
-    }
-}
-
-#[test]
 fn every_dangerous_call_is_refused() {
     for house in House::each() {
         let said = text(&house.probed(&["calls"]).stdout);
@@ -360,47 +345,6 @@ fn a_secret_on_standard_input_is_nowhere_else() {
 }
 
 #[test]
-fn a_fork_bomb_ends_inside() {
-    // A name that no process of another run of the tests has.
-    let name = format!("bomb{}", std::process::id());
-    for house in House::each() {
-        house::install(&house.group("main").join("probe"), &house.group("main").join(&name));
-        house.settle();
-        let count = |processes: u32| -> u32 {
-            house.limits(processes, 2 << 30);
-            let said = house.script(&format!("exec /workspace/agent/{name} forks"));
-            let count = said.strip_prefix("forks: ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-            count.unwrap_or_else(|| panic!("in {} installation: {said:?}", house.whose))
-        };
-        let few = count(64);
-        assert!((50..64).contains(&few), "{few} of 64 in {} installation", house.whose);
-        let more = count(200);
-        assert!((180..200).contains(&more), "{more} of 200: the limit is what counts");
-        let left = nc_testkit::processes::all().iter().filter(|process| process.name == name).count();
-        assert_eq!(left, 0, "nothing of it is left when the runner has ended");
-    }
-}
-
-#[test]
-fn a_memory_hog_ends_inside() {
-    const MIB: u64 = 1024 * 1024;
-    for house in House::each() {
-        let most = |limit: u64| -> u64 {
-            house.limits(256, limit * MIB);
-            let output = house.probed(&["memory"]);
-            let said = text(&output.stdout);
-            assert!(!said.contains("no limit"), "in {} installation: {said}", house.whose);
-            let numbers = said.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
-            numbers.max().unwrap_or_else(|| panic!("in {} installation: {} {said:?}", house.whose, output.status))
-        };
-        let little = most(256);
-        assert!((128..=256).contains(&little), "{little} MiB of 256 in {} installation", house.whose);
-        let more = most(640);
-        assert!((512..=640).contains(&more), "{more} MiB of 640: the limit is what counts");
-    }
-}
-
-#[test]
 fn the_status_of_the_command_is_the_runners() {
     let house = House::own();
     assert_eq!(house.try_script("exit 0").status.code(), Some(0));
@@ -411,7 +355,7 @@ fn the_status_of_the_command_is_the_runners() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stderr), "nc-runner: there is no group nobody: see nanoclawctl group list\n");
     let output = finish(house.kit.program("nc-runner").args(["--shell", "../x"]));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(78));
     assert!(
         text(&output.stderr).starts_with("nc-runner: folder name \"../x\" is not allowed"),
         "{}",

@@ -78,6 +78,7 @@ impl House {
 
     /// Keeps everything alive until there is a reason to leave.
     pub(super) async fn keep(&mut self) -> Leave {
+        self.bury(None);
         loop {
             let went_on = match self.next().await {
                 Event::Signal(Signal::Stop | Signal::Interrupt) => return Leave::Told,
@@ -140,7 +141,7 @@ impl House {
                 self.voice.say(Level::Warn, &format!("{}[{pid}] {how}", runs::PROGRAM));
             }
             if matches!(how, Ended::Killed(_)) {
-                self.bury(pid);
+                self.bury(Some(pid));
             }
             return Ok(());
         }
@@ -173,7 +174,7 @@ impl House {
     }
 
     /// A killed runner could write down nothing, and one that was killed while it built a sandbox may have left it.
-    fn bury(&mut self, runner: i32) {
+    fn bury(&mut self, runner: Option<i32>) {
         match Runs::bury(runner, &mut self.children, &self.around) {
             Ok((pid, said)) => {
                 self.relays.spawn(self.voice.clone().relay(format!("{}[{pid}]", runs::PROGRAM), said));

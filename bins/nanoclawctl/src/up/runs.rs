@@ -93,12 +93,17 @@ impl Runs {
         Ok((pid, said))
     }
 
-    /// Starts what writes down the end of the run whose runner `pid` was killed, and ends what it left: the unit's
-    /// `ExecStopPost=`. Returns its process id and the pipe that brings what it says.
-    pub(super) fn bury(pid: i32, children: &mut Children, around: &Surroundings) -> anyhow::Result<(i32, OwnedFd)> {
+    /// Starts what writes down the end of runs that were killed, and ends what they left: the unit's `ExecStopPost=`. It is
+    /// the run of the runner `pid`, or all that an earlier `up` left. Returns its process id and the pipe that brings what
+    /// it says.
+    pub(super) fn bury(
+        pid: Option<i32>,
+        children: &mut Children,
+        around: &Surroundings,
+    ) -> anyhow::Result<(i32, OwnedFd)> {
         let (mut command, said) = around.command(PROGRAM)?;
         // A runner that was given no other name is called so: nc-runner(8), --instance.
-        command.arg("--buried").arg(format!("pid {pid}")).stdin(Stdio::null());
+        command.arg("--buried").args(pid.map(|pid| format!("pid {pid}"))).stdin(Stdio::null());
         let started = children.spawn(&mut command);
         let pid = started.with_context(|| format!("start {}", around.find(PROGRAM).display()))?;
         Ok((pid, said))

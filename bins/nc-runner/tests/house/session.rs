@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use nc_store::{Run, new_id};
+use nc_testkit::{PATIENCE, processes, wait_until};
 use nc_wire::mailbox::host::Inbound;
 
 use super::House;
@@ -125,4 +126,25 @@ impl House {
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.kit.beside().join("said")).expect("what it said")
     }
+}
+
+/// An agent that says what it was told, and waits until it is asked to leave.
+pub(crate) const POLITE: &str = "trap 'echo leaving; exit 0' TERM; cat; echo; echo ready; while :; do sleep 0.05; done";
+
+/// Waits until the agent has printed `text`.
+pub(crate) fn wait_printed(house: &House, run: &str, text: &str) {
+    let file = house.kit.installation().logs_dir().join(format!("runs/main/{run}.log"));
+    wait_until(PATIENCE, "the agent prints", || fs::read_to_string(&file).is_ok_and(|log| log.contains(text)));
+}
+
+/// An argument for `sleep` that no other test has, in this run of the tests or in another on the same machine.
+pub(crate) fn nap(number: u32) -> String {
+    format!("{}.{number}", 100_000 + std::process::id())
+}
+
+/// Whether a process of the host has `argument` in its command line.
+pub(crate) fn is_running(argument: &str) -> bool {
+    let has =
+        |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| super::text(&line).contains(argument));
+    processes::all().iter().any(|process| has(process.pid))
 }
