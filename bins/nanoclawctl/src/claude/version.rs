@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn a_binary_that_is_old_hangs_or_says_rubbish_is_refused_in_a_sentence() {
-        assert_eq!(asked("[ \"$1\" = --version ] && echo '2.1.200 (Claude Code)'"), "2.1.200");
-        let old = "\"PATH\" is version 2.1.199: it must be 2.1.200 or newer";
-        assert_eq!(asked("echo '2.1.199 (Claude Code)'"), old);
+        assert_eq!(asked("[ \"$1\" = --version ] && echo '2.1.274 (Claude Code)'"), "2.1.274");
+        let old = "\"PATH\" is version 2.1.273: it must be 2.1.274 or newer";
+        assert_eq!(asked("echo '2.1.273 (Claude Code)'"), old);
         let late = "\"PATH\" did not end within 1 s when it was asked for its version";
         assert_eq!(asked("echo '2.1.331 (Claude Code)'; exec sleep 3600"), late);
         let rubbish = "\"PATH\" is no Claude Code: asked for its version it says \"␛[2J2.1.331\"";
