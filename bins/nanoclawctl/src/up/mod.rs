@@ -3,7 +3,7 @@
 //! ```text
 //! reads    the configuration (max_runs, directories)            nanoclaw.toml(5)
 //!          credentials of its environment, which only nc-runner gets
-//! holds    <run>/up.lock, router.sock, ipcd.sock, runner.sock   nanoclawctl-up(8)
+//! holds    <run>/up.lock, router.sock, ipcd.sock, runner.sock   nanoclawctl(1)
 //! starts   nc-router, nc-ipcd; nc-runner for each connection
 //! writes   what they say, labelled, to standard error
 //! trusts   nothing that they say, but READY=1 and their exit status
