@@ -4,9 +4,9 @@
 //! then what to do, then the path of a file that gets a line each time that it is started (or nothing).
 //!
 //! ```text
-//! version V     says V when it is asked for its version, and otherwise ends at once without a word
+//! version V     says that it is V, when it is asked for its version and when a session begins, and then nothing, for ever
 //! hang          does nothing, for ever
-//! rubbish       says what nobody understands, and then does nothing, for ever
+//! rubbish       says what nobody understands, and then nothing more; asked for its version it ends
 //! status N      says why and ends with this status
 //! ```
 #![expect(clippy::expect_used, reason = "a stand-in stops at the first surprise")]
@@ -31,11 +31,18 @@ fn main() {
     let asked = std::env::args().any(|argument| argument == "--version");
     match what.split_once(' ').unwrap_or((what, "")) {
         ("version", version) if asked => println!("{version} (Claude Code)"),
-        ("version", _) => {}
+        ("version", version) => {
+            println!(
+                r#"{{"type":"system","subtype":"init","session_id":"s","claude_code_version":"{version}","tools":[]}}"#
+            );
+            wait();
+        }
         ("hang", _) => wait(),
         ("rubbish", _) => {
             println!("\u{1b}[2Jno JSON {{\n{{\"type\":\n\u{0}");
-            wait();
+            if !asked {
+                wait();
+            }
         }
         ("status", status) => {
             eprintln!("it does not work");
