@@ -56,7 +56,8 @@ fn a_prompt_is_placed_while_its_own_run_lives_and_at_no_other_time() {
     let (own, other) = (new_id(), new_id());
     house.store.prompt_by_hand(&session, &own, "{\"text\":\"x\"}").expect("a prompt");
     assert_eq!(house.placeable(&session), (0, 0));
-    assert_eq!(house.store.sessions_to_place().expect("sessions"), [session.clone()], "so that there is a mailbox");
+    let waiting = house.store.sessions_to_place().expect("sessions");
+    assert_eq!(waiting, std::slice::from_ref(&session), "so that there is a mailbox");
     house.store.begin_run(&run(&other, &session, Cause::Message, true)).expect("begun");
     assert_eq!(house.placeable(&session), (0, 0), "another run does not get it");
     house.end_run(&other);
