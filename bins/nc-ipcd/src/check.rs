@@ -7,14 +7,20 @@
 //! | any other chat | yes | no |
 //! | another agent | not in this version | not in this version |
 //!
+//! Files are copied out of `outbox/` while this is decided; one that cannot be taken refuses the row, and those who were to
+//! get it are told.
+//!
 //! Who an agent is, is decided by the directory in which its file lies. What the row says of that is not read.
 
+use std::path::Path;
+
 use nc_model::{ChatId, DeliveryKind, TargetKind};
-use nc_store::{NewDelivery, Refusal, RunPlan, Session, Spoken, Store, StoreError, Told};
+use nc_store::{NewDelivery, Refusal, RunPlan, Session, Spoken, Store, StoreError, Told, new_id};
 use nc_wire::content::Outgoing;
 use nc_wire::snapshot::{OutRow, RowError};
 use serde_json::json;
 
+use crate::media::Media;
 use crate::requests;
 
 /// The channel of rows that go to other agents.
@@ -26,6 +32,8 @@ pub(crate) struct Speaker<'a> {
     pub(crate) store: &'a Store,
     pub(crate) session: &'a Session,
     pub(crate) plan: &'a RunPlan,
+    /// What its agent writes.
+    pub(crate) work: &'a Path,
     /// Whether its answers go to chats, and not to whoever runs it by hand.
     pub(crate) to_chat: bool,
 }
@@ -41,6 +49,14 @@ pub(crate) struct Rejected {
     pub(crate) reason: String,
 }
 
+/// What becomes of a row.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// What the store is to have of it: a delivery, a refusal, or both.
+    pub(crate) spoken: Vec<Spoken>,
+    pub(crate) rejected: Option<Rejected>,
+}
+
 /// A chat that may be written to.
 struct Place {
     chat: ChatId,
@@ -52,22 +68,33 @@ impl Speaker<'_> {
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot be asked.
-    pub(crate) fn check(&self, row: Result<OutRow, RowError>) -> Result<(Spoken, Option<Rejected>), StoreError> {
+    pub(crate) fn check(&self, row: Result<OutRow, RowError>, media: &mut Media) -> Result<Checked, StoreError> {
         let row = match row {
             Ok(row) => row,
             Err(error) => return Ok(unreadable(&error)),
         };
         if !self.to_chat {
-            return Ok((refuse(row.id, Told::Nothing), None));
+            return Ok(Checked { spoken: vec![refuse(row.id, Told::Nothing)], rejected: None });
         }
         let kind = match kind_of(&row.content) {
             Ok(kind) => kind,
             Err(reason) => return Ok(refused(row, reason)),
         };
-        match self.place(&row)? {
-            Ok(place) => Ok((Spoken::Send(delivery(row, kind, place)), None)),
-            Err(reason) => Ok(refused(row, reason)),
+        let place = match self.place(&row)? {
+            Ok(place) => place,
+            Err(reason) => return Ok(refused(row, reason)),
+        };
+        let names = match &row.content {
+            Outgoing::Text(text) => text.files.as_slice(),
+            _ => &[],
+        };
+        let id = (!names.is_empty()).then(new_id);
+        if let Some(id) = &id
+            && let Err(reason) = media.take(self.work, &row.id, names, id)
+        {
+            return Ok(without_files(row, place, &reason));
         }
+        Ok(Checked { spoken: vec![Spoken::Send(delivery(id, row, kind, place))], rejected: None })
     }
 
     /// The chat that a row goes to, or why it goes to none.
@@ -107,7 +134,7 @@ fn kind_of(content: &Outgoing) -> Result<DeliveryKind, String> {
     let not_yet = |what: &str| Err(format!("{what} are not available in this version"));
     match content {
         Outgoing::Text(text) if text.files.is_empty() => Ok(DeliveryKind::Text),
-        Outgoing::Text(_) => not_yet("files"),
+        Outgoing::Text(_) => Ok(DeliveryKind::File),
         Outgoing::Edit(_) => Ok(DeliveryKind::Edit),
         Outgoing::Reaction(_) => Ok(DeliveryKind::Reaction),
         Outgoing::Question(_) => not_yet("questions with options"),
@@ -117,8 +144,9 @@ fn kind_of(content: &Outgoing) -> Result<DeliveryKind, String> {
     }
 }
 
-fn delivery(row: OutRow, kind: DeliveryKind, place: Place) -> NewDelivery {
+fn delivery(id: Option<String>, row: OutRow, kind: DeliveryKind, place: Place) -> NewDelivery {
     NewDelivery {
+        id,
         source_seq: row.seq,
         in_reply_to: row.in_reply_to,
         chat: place.chat,
@@ -131,7 +159,21 @@ fn delivery(row: OutRow, kind: DeliveryKind, place: Place) -> NewDelivery {
     }
 }
 
-fn refused(row: OutRow, reason: String) -> (Spoken, Option<Rejected>) {
+/// Of a row whose files cannot be taken the text goes out, with why they do not come with it; the agent is told, too.
+fn without_files(row: OutRow, place: Place, reason: &str) -> Checked {
+    let said = match &row.content {
+        Outgoing::Text(text) => text.text.as_str(),
+        _ => "",
+    };
+    let note = format!("(A file could not be sent: {reason}.)");
+    let text = if said.is_empty() { note } else { format!("{said}\n{note}") };
+    let told = OutRow { content: Outgoing::text(text), ..row.clone() };
+    let mut checked = refused(row, reason.to_owned());
+    checked.spoken.insert(0, Spoken::Send(delivery(None, told, DeliveryKind::Text, place)));
+    checked
+}
+
+fn refused(row: OutRow, reason: String) -> Checked {
     let notice = format!("What you sent (row {:?}) was refused: {reason}.", row.id);
     let told = match &row.content {
         Outgoing::Request(request) => requests::told(request, &reason, notice),
@@ -143,14 +185,14 @@ fn refused(row: OutRow, reason: String) -> (Spoken, Option<Rejected>) {
         "content": row.content.to_json(),
     });
     let rejected = Rejected { name: row.id.clone(), bytes: bytes.to_string().into_bytes(), reason };
-    (refuse(row.id, told), Some(rejected))
+    Checked { spoken: vec![refuse(row.id, told)], rejected: Some(rejected) }
 }
 
-fn unreadable(error: &RowError) -> (Spoken, Option<Rejected>) {
+fn unreadable(error: &RowError) -> Checked {
     let reason = error.to_string();
     let told = Told::Notice(format!("What you sent was refused: {reason}."));
     let rejected = Rejected { name: error.key.clone(), bytes: error.key.clone().into_bytes(), reason };
-    (refuse(error.key.clone(), told), Some(rejected))
+    Checked { spoken: vec![refuse(error.key.clone(), told)], rejected: Some(rejected) }
 }
 
 fn refuse(source_id: String, told: Told) -> Spoken {

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::bells::{ring_after, ring_router};
 use crate::intake::{IntakeError, take_in};
 use crate::live::{AgentFile, Live};
+use crate::media::Media;
 use crate::readiness::Readiness;
 use crate::{look, patience, reach, troubles};
 
@@ -46,6 +47,7 @@ pub(crate) struct Desk {
     store: Store,
     installation: Installation,
     watch: LiveWatch<String>,
+    media: Media,
     readiness: Readiness,
     sessions: BTreeMap<String, Live>,
     runs_changed: bool,
@@ -68,8 +70,10 @@ impl Desk {
         let store = Store::open(&installation.store_file()).map_err(patience::failure)?;
         let watch = LiveWatch::new().context("watch for changes (fs.inotify.max_user_instances may be too low)")?;
         let readiness = Readiness::of(watch.as_fd()).context("watch for changes")?;
+        let media = Media::new(&installation);
         Ok(Self {
             _lock: lock,
+            media,
             store,
             installation,
             watch,
@@ -113,6 +117,7 @@ impl Desk {
 
     /// Does everything that is there to be done now.
     pub(crate) fn pass(&mut self) -> Result<(), StoreError> {
+        self.media.tidy(&self.store)?;
         if self.runs_changed {
             self.look_at_runs()?;
             self.runs_changed = false;
@@ -250,7 +255,7 @@ impl Desk {
         }
         live.was_free();
         if let Look::Snapshot(snapshot) = found {
-            let (taken, whole) = match take_in(&mut self.store, &self.installation, live, &snapshot) {
+            let (taken, whole) = match take_in(&mut self.store, &self.installation, &mut self.media, live, &snapshot) {
                 Ok(done) => done,
                 Err(IntakeError::Store(error)) => return Err(error),
                 Err(IntakeError::Copy(error)) => return self.cannot_read(session, &error),
@@ -281,8 +286,8 @@ impl Desk {
     fn collect(&mut self, session: &str) -> Result<(), StoreError> {
         let Some(live) = self.sessions.get_mut(session) else { return Ok(()) };
         while let Some(run) = live.ended.first() {
-            if let Some(usage) = live.usage.filter(|_| *run == live.run.id) {
-                self.store.record_usage(run, &usage)?;
+            if let Some(usage) = live.usage.as_ref().filter(|_| *run == live.run.id) {
+                self.store.record_usage(run, usage)?;
             }
             if self.store.collect_run(run, now())? {
                 info!(%session, %run, group = %live.plan.folder, "a run is over and everything of it taken in");

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::check::{Rejected, Speaker};
 use crate::live::Live;
+use crate::media::Media;
 
 /// How many rows, and how many acknowledgements, go into one transaction. STORE.md's size of a batch.
 const BATCH: usize = 100;
@@ -17,6 +18,9 @@ const BATCH: usize = 100;
 /// How many refusals of one look the agent is told of one by one, and are kept for a person to see. A guess: who needs more has
 /// seen the pattern.
 const TOLD_ONE_BY_ONE: usize = 20;
+
+/// The longest list of tools that is kept of a run, in bytes. A guess: 50 tools have 3,000.
+const MAX_TOOLS: usize = 16 * 1024;
 
 /// Why a copy was not taken in.
 #[derive(Debug)]
@@ -53,11 +57,12 @@ struct Batch {
 pub(crate) fn take_in(
     store: &mut Store,
     installation: &Installation,
+    media: &mut Media,
     live: &mut Live,
     snapshot: &Snapshot,
 ) -> Result<(TakenIn, bool), IntakeError> {
-    let batch = gather(store, live, snapshot)?;
-    live.usage = usage(live, snapshot)?.or(live.usage);
+    let batch = gather(store, media, live, snapshot)?;
+    live.usage = usage(live, snapshot)?.or(live.usage.take());
     let is_empty = batch.look.rows.is_empty() && batch.look.acks.is_empty();
     let taken = if is_empty { TakenIn::default() } else { store.take_in(&batch.look)? };
     log(live, &taken);
@@ -66,20 +71,21 @@ pub(crate) fn take_in(
     Ok((taken, batch.whole))
 }
 
-fn gather(store: &Store, live: &mut Live, snapshot: &Snapshot) -> Result<Batch, IntakeError> {
+fn gather(store: &Store, media: &mut Media, live: &mut Live, snapshot: &Snapshot) -> Result<Batch, IntakeError> {
     let mut rows = new_rows(store, live, snapshot)?;
     let mut whole = !rows.more;
     if rows.rows.len() > BATCH {
         rows.rows.truncate(BATCH);
         whole = false;
     }
-    let speaker = Speaker { store, session: &live.session, plan: &live.plan, to_chat: live.run.to_chat };
+    let speaker =
+        Speaker { store, session: &live.session, plan: &live.plan, work: &live.work, to_chat: live.run.to_chat };
     let highest_seq = rows.rows.iter().filter_map(|row| row.as_ref().ok()).map(|row| row.seq).max().unwrap_or(0);
     let (mut spoken, mut rejected) = (Vec::new(), Vec::new());
     for row in rows.rows {
-        let (row, kept) = speaker.check(row)?;
-        spoken.push(row);
-        rejected.extend(kept);
+        let checked = speaker.check(row, media)?;
+        spoken.extend(checked.spoken);
+        rejected.extend(checked.rejected);
     }
     bound_refusals(&mut spoken);
     rejected.truncate(TOLD_ONE_BY_ONE);
@@ -252,5 +258,10 @@ fn read_usage(value: &Value) -> Usage {
         cost_usd: cost,
         turns: count("turns"),
         first_token_ms: count("first_token_ms"),
+        tools: value
+            .get("tools")
+            .filter(|tools| tools.is_object())
+            .map(Value::to_string)
+            .filter(|json| json.len() <= MAX_TOOLS),
     }
 }

@@ -15,6 +15,7 @@ mod desk;
 mod intake;
 mod live;
 mod look;
+mod media;
 mod patience;
 mod reach;
 mod readiness;

@@ -98,6 +98,7 @@ impl House {
         let session = self.other.fate(seq).expect("a fate").agents[0].session_id.clone().expect("a session");
         let delivery = |(n, text): (usize, &&str)| {
             Spoken::Send(NewDelivery {
+                id: None,
                 source_id: format!("{seq}-{n}"),
                 source_seq: 1,
                 in_reply_to: None,

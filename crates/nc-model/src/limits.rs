@@ -53,3 +53,10 @@ pub const MAX_SANDBOX_PROCESSES: u32 = 4 * 1024 * 1024;
 
 /// The smallest limit on memory, in bytes. A guess: below it no agent starts.
 pub const MIN_SANDBOX_MEMORY: u64 = 16 * 1024 * 1024;
+
+/// How many bytes of files that agents sent are kept. A guess, for a small disk.
+pub const MAX_MEDIA_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// How long files that agents sent are kept after they arrived, by their age. A guess: a person who has not looked at one
+/// within a month has the chat.
+pub const MEDIA_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);

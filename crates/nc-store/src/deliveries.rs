@@ -47,6 +47,8 @@ pub enum Spoken {
 /// Something that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
+    /// Its id, where files lie under it already. Otherwise it gets one.
+    pub id: Option<String>,
     /// The id of the agent's row.
     pub source_id: String,
     /// The number by which the agent knows it.
@@ -95,10 +97,14 @@ const LAST_GIVEN: &str =
 const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE ifnull(session_id, '') = ?1 AND source_id = ?2) \
                      OR EXISTS (SELECT 1 FROM session_inbox WHERE session_id = ?1 AND source = 'refused:' || ?2)";
 
+const STANDS: &str = "SELECT count(*), count(*) FILTER (WHERE status IN ('queued', 'leased', 'sending', 'retry')) \
+                      FROM sends WHERE delivery_id = ?1";
+
 /// The queries of this module that run for each message, delivery or doorbell.
 pub(crate) const HOT: &[(&str, &str)] = &[
     ("deliveries: whether a row is known", KNOWN),
     ("deliveries: last given", LAST_GIVEN),
+    ("deliveries: whether one has ended", STANDS),
     ("deliveries: highest number", SEEN),
     ("deliveries: routing of an ack", acks::ROUTING),
     ("deliveries: answer to a message", acks::ANSWER),
@@ -117,6 +123,16 @@ impl Store {
     /// [`StoreError`] where the store cannot be read.
     pub fn knows_outbound_row(&self, session: &str, id: &str) -> Result<bool, StoreError> {
         Ok(self.conn().prepare_cached(KNOWN)?.query_row([session, id], |row| row.get(0))?)
+    }
+
+    /// Whether nothing more is to be done for a delivery; none where there is no such delivery.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn has_delivery_ended(&self, delivery: &str) -> Result<Option<bool>, StoreError> {
+        let (parts, open): (i64, i64) =
+            self.conn().prepare_cached(STANDS)?.query_row([delivery], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((parts > 0).then_some(open == 0))
     }
 
     /// Takes in a look at a mailbox, in one transaction. Ring the channels and the router that it names afterwards.
@@ -166,7 +182,7 @@ fn time_of(tx: &Transaction<'_>, session: &str) -> Result<Timestamp, StoreError>
 
 /// Makes a delivery, queued for its channel; false where its row has one already.
 fn insert(tx: &Transaction<'_>, session: &str, delivery: &NewDelivery, at: Timestamp) -> Result<bool, StoreError> {
-    let id = new_id();
+    let id = delivery.id.clone().unwrap_or_else(new_id);
     let made = tx.prepare_cached(INSERT)?.execute(named_params! {
         ":id": id, ":session": session, ":source": delivery.source_id, ":seq": delivery.source_seq,
         ":reply": delivery.in_reply_to, ":channel": delivery.channel, ":chat": delivery.chat.0,

@@ -40,8 +40,8 @@ const ASK: &str = "UPDATE runs SET leave_at = ?2 WHERE id = ?1 AND ended_at IS N
 const LEAVE: &str = "SELECT leave_at FROM runs WHERE id = ?1";
 const COLLECT: &str =
     "UPDATE runs SET collected_at = ?2 WHERE id = ?1 AND ended_at IS NOT NULL AND collected_at IS NULL";
-const USAGE: &str = "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cost_usd = ?4, turns = ?5, first_token_ms = ?6 \
-                     WHERE id = ?1";
+const USAGE: &str = "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cost_usd = ?4, turns = ?5, first_token_ms = ?6, \
+                     tools = ?7 WHERE id = ?1";
 const ONE: &str = run_query!("WHERE r.id = ?1");
 const LIVE_OF: &str = run_query!("WHERE r.session_id = ?1 AND r.ended_at IS NULL");
 const LAST_OF: &str = run_query!("WHERE r.session_id = ?1 ORDER BY r.started_at DESC, r.id DESC LIMIT 1");
@@ -182,6 +182,7 @@ impl Store {
                 usage.cost_usd,
                 usage.turns,
                 usage.first_token_ms,
+                usage.tools.as_deref(),
             ))?;
             Ok(())
         })

@@ -73,6 +73,7 @@ impl House {
 
     fn says(&self, id: &str, in_reply_to: Option<i64>) -> Spoken {
         Spoken::Send(NewDelivery {
+            id: None,
             source_id: id.to_owned(),
             source_seq: 1,
             in_reply_to: in_reply_to.map(|seq| format!("{seq}:{}", self.group)),

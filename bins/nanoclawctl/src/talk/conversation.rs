@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use nc_channel::{Action, Capabilities, Channel, plan};
+use nc_channel::{Channel, plan};
 use nc_config::Doorbell;
 use nc_daemon::{Bell, LockError, ring_all};
 use nc_model::{ChatId, SendStatus, Seq, Timestamp};
 use nc_store::{Fate, Leased, NewMessage, Store, new_id, now};
 
-use super::screen::{Said, Screen, Terminal};
+use super::screen::{CAN, Said, Screen, Terminal, readable};
 use crate::ending::Refusal;
 use crate::group::TERMINAL;
 use crate::installed::Installed;
@@ -116,7 +116,9 @@ impl<'a> Conversation<'a> {
 
     async fn send_due(&mut self, screen: &mut impl Screen) -> anyhow::Result<bool> {
         self.installed.give(&self.lock_file())?;
-        let mut terminal = Terminal { screen, shown: &mut self.shown, broken: None };
+        let paths = self.installed.paths();
+        let media = |delivery: &str| paths.media_out(delivery);
+        let mut terminal = Terminal { screen, media: &media, shown: &mut self.shown, broken: None };
         let recovered = self.channel.recover(&mut terminal).await?;
         let passed = self.channel.pass(&mut terminal).await?;
         match terminal.broken {
@@ -139,7 +141,7 @@ impl<'a> Conversation<'a> {
             if !elsewhere || self.shown.contains_key(&leased.delivery_id) {
                 continue;
             }
-            let Some(text) = text_of(&leased) else { continue };
+            let Some(text) = self.text_of(&leased) else { continue };
             let said = Said { leased: &leased, text: &text, again: false, elsewhere };
             if screen.show(said)? {
                 self.shown.insert(leased.delivery_id, leased.created_at);
@@ -148,17 +150,15 @@ impl<'a> Conversation<'a> {
         self.shown.retain(|_, made| *made >= self.since);
         Ok(())
     }
+
+    fn text_of(&self, leased: &Leased) -> Option<String> {
+        let place = self.installed.paths().media_out(&leased.delivery_id);
+        let actions = plan(leased.kind, &leased.content, CAN).ok()?;
+        actions.iter().find_map(|action| readable(action, &place))
+    }
 }
 
 /// Whether a part is still to be sent.
 fn is_open(status: SendStatus) -> bool {
     matches!(status, SendStatus::Queued | SendStatus::Leased | SendStatus::Sending | SendStatus::Retry)
-}
-
-fn text_of(leased: &Leased) -> Option<String> {
-    let actions = plan(leased.kind, &leased.content, Capabilities::TEXT_ONLY).ok()?;
-    actions.into_iter().find_map(|action| match action {
-        Action::Text { text } => Some(text),
-        _ => None,
-    })
 }

@@ -2,10 +2,27 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use nc_channel::{Action, Capabilities, Outcome, Part, Platform, Resolution};
 use nc_model::{SendLevel, Timestamp};
 use nc_store::Leased;
+
+/// What a terminal can show: texts, and of a file where it lies.
+pub(super) const CAN: Capabilities = Capabilities { files: true, ..Capabilities::TEXT_ONLY };
+
+/// What a person reads of an action whose files lie in `place`; none where there is nothing to read.
+pub(super) fn readable(action: &Action, place: &Path) -> Option<String> {
+    match action {
+        Action::Text { text } => Some(text.clone()),
+        Action::Files { text, names } => {
+            let files = names.iter().map(|name| format!("[file: {}]", place.join(name).display()));
+            let text = Some(text.clone()).filter(|text| !text.is_empty());
+            Some(text.into_iter().chain(files).collect::<Vec<_>>().join("\n"))
+        }
+        _ => None,
+    }
+}
 
 /// Something for the person to read.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +46,8 @@ pub(super) trait Screen {
 /// A screen as the channel sends to it.
 pub(super) struct Terminal<'a, S> {
     pub(super) screen: &'a mut S,
+    /// Where the files of a delivery lie.
+    pub(super) media: &'a dyn Fn(&str) -> PathBuf,
     /// What this terminal has shown, and when that was made.
     pub(super) shown: &'a mut HashMap<String, Timestamp>,
     /// Why the screen cannot be used any more.
@@ -38,11 +57,11 @@ pub(super) struct Terminal<'a, S> {
 impl<S: Screen> Terminal<'_, S> {
     fn show(&mut self, part: Part<'_>, again: bool) -> bool {
         let (id, made) = (&part.leased.delivery_id, part.leased.created_at);
-        let Action::Text { text } = part.action else { return true };
+        let Some(text) = readable(part.action, &(self.media)(id)) else { return true };
         if self.shown.contains_key(id) {
             return true;
         }
-        match self.screen.show(Said { leased: part.leased, text, again, elsewhere: false }) {
+        match self.screen.show(Said { leased: part.leased, text: &text, again, elsewhere: false }) {
             Ok(_) => {
                 self.shown.insert(id.clone(), made);
                 true
@@ -57,7 +76,7 @@ impl<S: Screen> Terminal<'_, S> {
 
 impl<S: Screen> Platform for Terminal<'_, S> {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::TEXT_ONLY
+        CAN
     }
 
     async fn send(&mut self, part: Part<'_>) -> Outcome {

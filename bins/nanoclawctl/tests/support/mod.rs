@@ -202,6 +202,7 @@ pub(crate) fn answer(store: &mut Store, message: &Unrouted, group: GroupId, text
     let session = store.fate(message.seq).expect("a fate").agents[0].session_id.clone().expect("a session");
     let say = |(n, text): (usize, &String)| {
         Spoken::Send(NewDelivery {
+            id: None,
             source_id: format!("{id}-{n}"),
             source_seq: 1,
             in_reply_to: Some(id.clone()),

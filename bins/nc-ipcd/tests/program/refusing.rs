@@ -76,7 +76,6 @@ fn what_later_versions_bring_is_refused_by_its_name() {
     ask(&agent, "task", 1, "system", r#"{"action":"schedule_task","taskId":"t","prompt":"p","processAfter":null}"#);
     ask(&agent, "coffee", 3, "system", r#"{"action":"make_coffee"}"#);
     ask(&agent, "cli", 5, "system", r#"{"action":"cli_request","requestId":"7","command":"groups list","args":{}}"#);
-    ask(&agent, "file", 7, "chat", r#"{"text":"see","files":["a.pdf"]}"#);
     ask(&agent, "card", 9, "chat-sdk", r#"{"type":"card","card":{"title":"x"},"fallbackText":"x"}"#);
     ask(
         &agent,
@@ -93,7 +92,6 @@ fn what_later_versions_bring_is_refused_by_its_name() {
         refused("task", "the request \"schedule_task\" is not available in this version"),
         refused("coffee", "there is no request \"make_coffee\""),
         "system|-".to_owned(),
-        refused("file", "files are not available in this version"),
         refused("card", "cards are not available in this version"),
         refused("ask", "questions with options are not available in this version"),
     ];

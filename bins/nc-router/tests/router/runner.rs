@@ -219,6 +219,7 @@ impl Run {
     fn speak_in(&mut self, chat: ChatAddress, ids: &[String], word: AckWord, text: &str) {
         self.said += 1;
         let delivery = NewDelivery {
+            id: None,
             source_id: format!("{}-{}", self.id, self.said),
             source_seq: self.said * 2 + 1,
             in_reply_to: ids.first().cloned(),

@@ -82,7 +82,7 @@ pub struct RunEnd {
 }
 
 /// What the model used, as the agent says: for display only.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Tokens read.
     pub input_tokens: Option<i64>,
@@ -94,6 +94,8 @@ pub struct Usage {
     pub turns: Option<i64>,
     /// Milliseconds to the first token.
     pub first_token_ms: Option<i64>,
+    /// What tools were used, JSON.
+    pub tools: Option<String>,
 }
 
 /// A row of `runs`.
