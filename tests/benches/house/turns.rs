@@ -38,6 +38,7 @@ struct Terminal {
     kit: Toolkit,
     channel: Channel,
     chat: ChatId,
+    owner: String,
     bell: Bell,
     said: usize,
 }
@@ -49,12 +50,14 @@ impl Terminal {
         let installation = kit.installation();
         let store = kit.store();
         let chats = store.chats_page(None, 10).expect("the chats are listed");
-        let chat = chats.first().expect("the main group has a chat").id;
+        let chat = chats.first().expect("the main group has a chat");
+        // The chat bears its owner's name.
+        let (owner, chat) = (format!("terminal:{}", chat.platform_id), chat.id);
         let channel = Channel::new("terminal", store, installation.doorbell(Doorbell::Router)).only(chat);
         let talks = installation.doorbell(Doorbell::TalkDir);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&talks).expect("the doorbells have a directory");
         let bell = Bell::bind(&talks.join("bench.sock")).expect("the doorbell is bound");
-        Self { kit, channel, chat, bell, said: 0 }
+        Self { kit, channel, chat, owner, bell, said: 0 }
     }
 
     /// Says something, and returns when it was committed and when its answer was to be sent.
@@ -62,7 +65,7 @@ impl Terminal {
         self.said += 1;
         let text = format!("turn {}", self.said);
         let mut message = NewMessage::new(self.chat, format!("bench-{}", self.said), text);
-        message.sender_id = Some("terminal:bench".to_owned());
+        message.sender_id = Some(self.owner.clone());
         message.sender_name = Some("bench".to_owned());
         self.channel.receive(&[message]).await.expect("the message is stored");
         let committed = Instant::now();
