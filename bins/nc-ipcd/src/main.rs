@@ -4,7 +4,7 @@
 //! reads    <data>/sessions/*/*/work/outbound.db        nc-mailbox(5)
 //! writes   deliveries, sends, session_inbox, notices,  nanoclaw-store(5)
 //!          the outcomes of routings, runs.collected_at
-//!          <data>/rejected/<group>/
+//!          <data>/rejected/<group>/, <data>/media/out/<delivery>/
 //! trusts   nothing that an agent wrote, and nothing that it says of itself
 //! exits    0 told to stop or idle, 64 usage, 75 try again, 78 a person must look
 //! ```

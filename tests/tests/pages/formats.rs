@@ -141,6 +141,8 @@ fn limits_of_the_mailbox() -> Vec<(&'static str, &'static str, String)> {
         ("MAX_MAILBOX_BYTES", "a file", format_size(limits::MAX_MAILBOX_BYTES)),
         ("MAX_SEQ", "a number", limits::MAX_SEQ.to_string()),
         ("MAX_ID_BYTES", "an id", format!("{} bytes", limits::MAX_ID_BYTES)),
+        ("MAX_MEDIA_BYTES", "files kept", format_size(limits::MAX_MEDIA_BYTES)),
+        ("MEDIA_KEPT", "files kept", format!("{} days", limits::MEDIA_KEPT.as_secs() / (24 * 60 * 60))),
         ("MAX_REJECTED_FILES", "refused things", grouped(limits::MAX_REJECTED_FILES)),
         ("MAX_REJECTED_BYTES", "refused things", format_size(limits::MAX_REJECTED_BYTES)),
     ]
