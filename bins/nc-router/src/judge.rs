@@ -3,7 +3,8 @@
 //! | what the run left | when | it is tried again |
 //! | --- | --- | --- |
 //! | taken, and something was sent to its chat since | | never: it counts as answered |
-//! | taken | the agent left in good order, or was killed or lost from outside | at once the first time, then after 10, 20, 40, 80 s |
+//! | taken | the agent left in good order | at once the first time, then after 10, 20, 40, 80 s |
+//! | taken | the run was killed or lost from outside | at once the first time, then after 1, 2, 4, 8 s |
 //! | taken | the run failed or stood still | after 5, 10, 20, 40, 80 s |
 //! | taken | the agent was asked to leave | at once |
 //! | not taken, though it was there from the start, by a run that took nothing | | as if it had been taken |
@@ -14,7 +15,7 @@
 
 use std::time::Duration;
 
-use nc_model::retry::{MAX_RETRIES, retry_delay};
+use nc_model::retry::{MAX_RETRIES, killed_delay, retry_delay};
 use nc_model::{InboxKind, RoutingId, RunOutcome, Timestamp};
 use nc_store::{Judgement, OpenInbox, OpenWork, Undone, UnjudgedRun};
 
@@ -124,8 +125,9 @@ impl Ending {
         }
         let delay = match self.manner {
             Manner::Asked => Duration::ZERO,
-            Manner::Orderly | Manner::Outside if attempts_before == 0 => Duration::ZERO,
-            Manner::Orderly | Manner::Outside | Manner::Wrong => retry_delay(attempts),
+            Manner::Outside => killed_delay(attempts),
+            Manner::Orderly if attempts_before == 0 => Duration::ZERO,
+            Manner::Orderly | Manner::Wrong => retry_delay(attempts),
         };
         let ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         Judgement::Again { attempts, at: self.now.plus_ms(ms) }
@@ -211,7 +213,7 @@ mod tests {
     fn what_was_taken_is_tried_again_later_each_time_and_given_up_after_five_more() {
         let cases = [
             (Manner::Wrong, [Some(5), Some(10), Some(20), Some(40), Some(80), None]),
-            (Manner::Outside, [Some(0), Some(10), Some(20), Some(40), Some(80), None]),
+            (Manner::Outside, [Some(0), Some(1), Some(2), Some(4), Some(8), None]),
             (Manner::Orderly, [Some(0), Some(10), Some(20), Some(40), Some(80), None]),
             (Manner::Asked, [Some(0), Some(0), Some(0), Some(0), Some(0), None]),
         ];

@@ -12,6 +12,10 @@ pub const MAX_SEND_ATTEMPTS: u32 = 15;
 /// The wait after the first failed run. The older programs' own number.
 const FIRST_RUN_DELAY: Duration = Duration::from_secs(5);
 
+/// The wait after the second run in a row that was ended from outside. A guess: whoever ends two of them is not done yet,
+/// and a person who waits bears it.
+const FIRST_KILLED_DELAY: Duration = Duration::from_secs(1);
+
 /// The wait after the first failed send. A guess: a broken connection is often back by then.
 const FIRST_SEND_DELAY: Duration = Duration::from_secs(1);
 
@@ -24,6 +28,18 @@ const MAX_SEND_DELAY: Duration = Duration::from_secs(600);
 #[must_use]
 pub fn retry_delay(attempt: u32) -> Duration {
     doubled(FIRST_RUN_DELAY, attempt.min(MAX_RETRIES))
+}
+
+/// Returns how long to wait before a session whose run was ended from outside is given another: not at all, then 1, 2, 4,
+/// 8 s. Nothing is wrong with its work, and somebody waits for it.
+///
+/// `attempt` counts as in [`retry_delay`].
+#[must_use]
+pub fn killed_delay(attempt: u32) -> Duration {
+    match attempt.min(MAX_RETRIES) {
+        0 | 1 => Duration::ZERO,
+        more => doubled(FIRST_KILLED_DELAY, more - 1),
+    }
 }
 
 /// Returns how long to wait before a send that failed is tried again: 1, 2, 4 … s, at most 10 minutes.
@@ -46,6 +62,8 @@ mod tests {
     fn delays_double_to_their_ends() {
         let runs: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|n| retry_delay(n).as_secs()).to_vec();
         assert_eq!(runs, [5, 5, 10, 20, 40, 80, 80, 80]);
+        let killed: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|n| killed_delay(n).as_secs()).to_vec();
+        assert_eq!(killed, [0, 0, 1, 2, 4, 8, 8, 8]);
         let sends: Vec<u64> = [0, 1, 2, 10, 11, 100, u32::MAX].map(|n| send_retry_delay(n).as_secs()).to_vec();
         assert_eq!(sends, [1, 1, 2, 512, 600, 600, 600]);
     }

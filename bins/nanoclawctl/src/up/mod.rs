@@ -61,6 +61,8 @@ fn hold(loaded: &Loaded, options: &Options, credentials: &Credentials, output: &
     runtime.block_on(async {
         let mut house = House::build(loaded, options, around, output.voice())?;
         let why = house.keep().await;
-        house.stop(why).await
+        let stopped = house.stop(why).await;
+        place::leave(&loaded.installation);
+        stopped
     })
 }

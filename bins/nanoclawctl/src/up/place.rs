@@ -14,13 +14,16 @@ use super::output::{Level, Voice};
 /// How long programs of an earlier `up` that was killed may take to leave: an agent's 10 s, and 5 more.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Where runners have their doorbells, below the directory of sockets.
+const RUNS: &str = "runs";
+
 /// Makes the directories that are missing, takes the installation's lock, and waits for programs that an earlier `up`
 /// left behind: the kernel told them to stop when it died.
 pub(super) fn take(installation: &Installation, voice: &Voice) -> Result<Lock, Failure> {
     for dir in [installation.run_dir().to_owned(), installation.doorbell(Doorbell::TalkDir)] {
         make_dir(&dir)?;
     }
-    for name in ["runs", "channel"] {
+    for name in [RUNS, "channel"] {
         make_dir(&installation.run_dir().join(name))?;
     }
     let lock = nc_daemon::lock(&installation.lock_file("up")).map_err(|error| beside(error, installation))?;
@@ -28,6 +31,13 @@ pub(super) fn take(installation: &Installation, voice: &Voice) -> Result<Lock, F
         wait_for(name, installation, voice)?;
     }
     Ok(lock)
+}
+
+/// Removes the doorbells of runners and terminals that were killed.
+pub(super) fn leave(installation: &Installation) {
+    for dir in [installation.run_dir().join(RUNS), installation.doorbell(Doorbell::TalkDir)] {
+        nc_daemon::ring_all(&dir);
+    }
 }
 
 fn make_dir(dir: &Path) -> Result<(), Failure> {
