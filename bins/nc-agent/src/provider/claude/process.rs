@@ -136,7 +136,9 @@ impl Launch {
 }
 
 fn is_passed_on(name: &OsString) -> bool {
-    !NOT_PASSED_ON.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+    // Where it keeps its sessions is the host's to say.
+    name == "CLAUDE_CONFIG_DIR"
+        || !NOT_PASSED_ON.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
 /// A proxy is not for the gateway, which is on this machine.
