@@ -26,7 +26,7 @@ fn told(what: &str) -> (String, usize) {
 #[test]
 fn one_that_is_old_hangs_or_says_rubbish_is_named_once_and_not_started_for_ever() {
     let cases = [
-        ("version 2.1.199", "version 2.1.199 is too old"),
+        ("version 2.1.273", "version 2.1.273 is too old"),
         ("hang", "it did not answer within"),
         ("rubbish", "it writes what is no JSON"),
         ("status 3", "it ended at its start"),
@@ -41,7 +41,7 @@ fn one_that_is_old_hangs_or_says_rubbish_is_named_once_and_not_started_for_ever(
 #[test]
 fn one_that_is_old_hangs_or_says_rubbish_is_named_before_anything_is_started() {
     let cases = [
-        ("version 2.1.199", "is version 2.1.199: it must be 2.1.200 or newer"),
+        ("version 2.1.273", "is version 2.1.273: it must be 2.1.274 or newer"),
         ("hang", "did not end within 10 s when it was asked for its version"),
         ("rubbish", "is no Claude Code: asked for its version it says"),
         ("status 3", "when it was asked for its version: \"it does not work\""),
