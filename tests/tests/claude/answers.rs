@@ -1,5 +1,6 @@
 //! A model answers, remembers, and answers once, whatever is killed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nc_testkit::messages_api::{MessagesApi, Reply, Request};
@@ -38,23 +39,27 @@ fn a_second_line_goes_to_the_same_process_and_after_it_left_the_session_goes_on(
 #[test]
 fn whoever_is_killed_in_mid_turn_the_message_is_answered_once_and_the_session_goes_on() {
     for victim in ["nc-agent", "claude", "nc-runner"] {
-        // The first turn never ends; those that come after it do.
-        let begun = std::sync::atomic::AtomicBool::new(false);
+        // The second turn never ends; those that come after it do.
+        let begun = AtomicUsize::new(0);
         let api = MessagesApi::start(move |request| {
-            let first = request.is_turn() && !begun.swap(true, std::sync::atomic::Ordering::SeqCst);
-            if first { Reply::Slow("x".repeat(10_000), Duration::from_millis(100)) } else { Reply::text("The reply.") }
+            let second = request.is_turn() && begun.fetch_add(1, Ordering::SeqCst) == 1;
+            if second { Reply::Slow("x".repeat(10_000), Duration::from_millis(100)) } else { Reply::text("The reply.") }
         });
         let Some(house) = House::real("kills in mid-turn", Toolkit::new(), api.expect("an API")) else { return };
-        let saying = house.begins_to_say("the line");
-        assert!(house.api.wait_for(LONG, Request::is_turn).is_some(), "{}", house.about());
+        assert_eq!(house.says("what was before"), "The reply.\n", "{victim}");
+        let saying = house.begins_to_say("the lightning strikes");
+        let of_the_line = |request: &Request| request.is_turn() && whole(request).contains("the lightning strikes");
+        assert!(house.api.wait_for(LONG, of_the_line).is_some(), "{}", house.about());
         let process = if victim == "claude" { house.claude() } else { house.kit.process(victim) };
         processes::send(process.pid, Signal::SIGKILL);
-        let output = saying.hears();
+        let output = saying.join().expect("talk ends in time");
         let (printed, said) = (string(&output.stdout), string(&output.stderr));
         assert_eq!(printed, "The reply.\n", "{victim}: {said}\n{}", house.about());
         assert_eq!(house.says("another line"), "The reply.\n", "{victim}");
         let last = house.turns().pop().expect("a turn");
-        assert!(whole(&last).contains("the line"), "{victim}: the session was lost");
+        for said in ["what was before", "the lightning strikes", "another line"] {
+            assert!(whole(&last).contains(said), "{victim}: {said:?} is forgotten");
+        }
         house.balances();
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::Output;
+use std::thread::{self, JoinHandle};
 
 use nc_testkit::messages_api::{MessagesApi, Reply, Request};
 use nc_testkit::processes::{self, Process};
-use nc_testkit::{PATIENCE, Toolkit, wait_for};
+use nc_testkit::{PATIENCE, Toolkit, finish, wait_for};
 use serde_json::{Value, json};
 
 /// A user that no machine knows by name.
@@ -66,11 +67,11 @@ impl House {
         printed
     }
 
-    /// Says `text`; the reply is waited for in another process.
-    pub(crate) fn begins_to_say(&self, text: &str) -> Saying {
+    /// Says `text`; the reply is waited for in another thread, which gives what talk did.
+    pub(crate) fn begins_to_say(&self, text: &str) -> JoinHandle<Output> {
         let mut command = self.kit.program("nanoclawctl");
-        command.args(["talk", "--once", text]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Saying(command.spawn().expect("talk starts"))
+        command.args(["talk", "--once", text]);
+        thread::spawn(move || finish(&mut command))
     }
 
     /// The turns of the conversation so far.
@@ -102,16 +103,6 @@ impl House {
         let logs = fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path());
         let agents: Vec<_> = logs.map(|log| fs::read_to_string(log).unwrap_or_default()).collect();
         format!("{}\n{}", self.kit.log(), agents.join("\n--\n"))
-    }
-}
-
-/// A line that was said, and whose reply is waited for.
-pub(crate) struct Saying(Child);
-
-impl Saying {
-    /// The reply.
-    pub(crate) fn hears(self) -> Output {
-        self.0.wait_with_output().expect("talk ends")
     }
 }
 
