@@ -77,6 +77,11 @@ pub(crate) enum Settled {
     Correction(Batch),
 }
 
+/// Where `session_state` says that a turn with this provider has ended here before: what it then loses is missed.
+pub(crate) fn conversed_key(provider: &str) -> String {
+    format!("conversed:{provider}")
+}
+
 impl Desk {
     pub(crate) fn new(mailbox: Mailbox, outbox: Outbox, run: String, provider: String, context: PromptContext) -> Self {
         Self {
@@ -193,7 +198,8 @@ impl Desk {
                 content: Outgoing::text(part),
             }));
         }
-        let state = [(format!("usage:{}", self.run), self.usage.to_json())];
+        let usage = (format!("usage:{}", self.run), self.usage.to_json());
+        let state = [usage, (conversed_key(&self.provider), "1".to_owned())];
         self.mailbox.settle(&Settlement { outgoing: &outgoing, acks, state: &state })
     }
 

@@ -10,7 +10,7 @@ use nc_wire::start::StartObject;
 use tracing::{info, warn};
 
 use crate::agent::Agent;
-use crate::desk::Desk;
+use crate::desk::{Desk, conversed_key};
 use crate::failure::Failure;
 use crate::gateway::{Gateway, Upstream};
 use crate::instructions::instructions;
@@ -95,6 +95,7 @@ impl Run<'_> {
             model: self.start.model.clone().filter(|model| !model.is_empty()),
             instructions: instructions(&self.start, &book),
             session: session.filter(|id| !id.is_empty()),
+            conversed: self.mailbox.state(&conversed_key(&self.start.provider))?.is_some(),
             name: self.start.assistant_name.clone(),
             zone: self.context.timezone.clone(),
             start_within: self.options.start_within,

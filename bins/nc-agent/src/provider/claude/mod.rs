@@ -59,6 +59,8 @@ pub(crate) struct Setup {
     pub(crate) instructions: String,
     /// The session to go on with.
     pub(crate) session: Option<String>,
+    /// A turn has ended in that session before.
+    pub(crate) conversed: bool,
     /// What the agent is called.
     pub(crate) name: String,
     /// The user's zone.
@@ -76,6 +78,8 @@ pub(crate) struct Claude {
     zone: TimeZone,
     /// The session that it is in, or goes on with.
     session: Option<String>,
+    /// There is a conversation that somebody would miss.
+    conversed: bool,
     running: Option<Running>,
     turns: Turns,
     /// What happened and was not told yet.
@@ -108,6 +112,7 @@ impl Claude {
             name: setup.name,
             zone: setup.zone,
             session: setup.session,
+            conversed: setup.conversed,
             running: None,
             turns: Turns::default(),
             events: VecDeque::new(),
@@ -228,8 +233,11 @@ impl Claude {
             Death::Lost if self.session.is_some() => {
                 warn!("Claude Code has no such session any more, and begins a new one");
                 self.session = None;
-                let text = "I could not find our earlier conversation any more, and begin anew.".to_owned();
-                self.events.push_back(Event::Notice { text });
+                // Killed before its first answer it had written nothing yet, and nobody misses anything.
+                if self.conversed {
+                    let text = "I could not find our earlier conversation any more, and begin anew.".to_owned();
+                    self.events.push_back(Event::Notice { text });
+                }
                 self.start();
             }
             Death::Useless { reason } => self.give_up(format!("Claude Code cannot be used: {reason}")),
