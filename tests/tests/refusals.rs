@@ -103,7 +103,10 @@ fn a_store_that_cannot_be_used_is_named_by_every_program() {
             |store| fs::write(store, "").and_then(|()| fs::set_permissions(store, Permissions::from_mode(0o000))),
             "may not use",
         ),
-        (|store| fs::set_permissions(store.parent().unwrap_or(store), Permissions::from_mode(0o000)), "Permission denied"),
+        (
+            |store| fs::set_permissions(store.parent().unwrap_or(store), Permissions::from_mode(0o000)),
+            "Permission denied",
+        ),
     ];
     for (spoil, says) in spoils {
         let kit = ordinary();
