@@ -210,3 +210,35 @@ fn what_cannot_be_had_is_said_to_whoever_starts_it() {
     assert_eq!(output.status.code(), Some(78), "{}", said(&output));
     assert!(said(&output).contains("environment variable ANTHROPIC_API_KEY has a line break"), "{}", said(&output));
 }
+
+#[test]
+fn where_only_the_binary_is_missing_it_is_fetched_and_where_that_fails_the_echo_answers() {
+    let mut kit = Toolkit::new();
+    let bin = kit.beside().join("bin");
+    fs::create_dir(&bin).expect("a directory");
+    let npm = kit.beside().join("npm");
+    fs::write(&npm, "#!/bin/sh\necho \"npm was asked for $7 $ANTHROPIC_API_KEY\" >&2\nexit 1\n").expect("a script");
+    install(&npm, &bin.join("npm"));
+    kit.env("PATH", &bin.display().to_string()).env("ANTHROPIC_API_KEY", SECRET);
+    let run = |kit: &Toolkit| {
+        let input = kit.beside().join("input");
+        fs::write(&input, "hello\n").expect("an input");
+        let input = fs::File::open(&input).expect("an input");
+        let output = nc_testkit::finish(kit.program("nanoclawctl").arg("run").stdin(input));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, printed, said) = run(&kit);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(printed.starts_with("You said: hello\n"), "{printed}");
+    for words in
+        ["it is fetched", "npm was asked for", "could not be fetched", "no model answers, only the echo: there is no"]
+    {
+        assert_eq!(said.matches(words).count(), 1, "{words:?}: {said}");
+    }
+    assert!(!said.contains(SECRET), "{said}");
+    kit.set("provider=claude");
+    let (status, printed, said) = run(&kit);
+    assert_eq!((status, printed.as_str()), (Some(78), ""), "{said}");
+    assert!(said.contains("the provider is claude, which cannot work: there is no Claude Code binary"), "{said}");
+}
