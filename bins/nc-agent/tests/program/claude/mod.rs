@@ -6,8 +6,10 @@ mod files;
 mod lost;
 mod places;
 mod stand_in;
+mod tls;
 mod turns;
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -59,10 +61,14 @@ impl House {
     }
 
     fn start_with(&self, object: &StartObject, arguments: &[&str]) -> Agent {
+        self.start_in(object, arguments, &[])
+    }
+
+    fn start_in(&self, object: &StartObject, arguments: &[&str], environment: &[(&str, OsString)]) -> Agent {
         let mut command = program(&self.session.work());
         let path = std::env::var_os("PATH").expect("a PATH");
         command.env("PATH", path).env("HOME", self.session.work().join("home"));
-        command.arg("--claude").arg(&self.binary).args(arguments);
+        command.arg("--claude").arg(&self.binary).args(arguments).envs(environment.iter().map(|(n, v)| (n, v)));
         command.stdin(Stdio::piped()).stderr(self.session.log_file());
         Agent::start(&mut command, &object.to_json())
     }
