@@ -27,9 +27,11 @@ fn all(input: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn ask(name: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    write!(terminal, "{name} (is not shown): ")?;
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let prompt = format!("{name} (is not shown): ");
+    // First, or what a quick typist answers is shown, and then forgotten.
     let _shown_again = Hidden::hide(&terminal)?;
+    (&terminal).write_all(prompt.as_bytes())?;
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 2));
     BufReader::new(&terminal).take(MAX_SECRET_BYTES as u64 + 2).read_until(b'\n', &mut line)?;
     Ok(line)
