@@ -101,6 +101,12 @@ fn starts_everything_and_ends_it_runs_first_and_the_router_last() {
 #[test]
 fn programs_get_what_is_theirs_and_nothing_else() {
     let mut house = House::new();
+    // What only whoever goes out of this machine needs, and a proxy's password with it.
+    house
+        .kit
+        .env("HTTPS_PROXY", "http://a:b@proxy")
+        .env("SSL_CERT_DIR", "/etc/ssl/certs")
+        .env("ANTHROPIC_API_KEY", "x");
     house.kit.up();
     house.connect();
     let fields = |name: &str, field: &str| {
@@ -109,13 +115,22 @@ fn programs_get_what_is_theirs_and_nothing_else() {
         value.expect("the stand-in writes all fields").split(',').map(str::to_owned).collect::<Vec<_>>()
     };
     let common = ["HOME", "LANG", "NANOCLAW_DIR", "NANOCLAW_MAX_RUNS", "NC_SUPERVISOR", "PATH", "RUST_BACKTRACE"];
-    assert_eq!(fields("nc-runner", "env="), common);
-    let mut passed = [&common[..], &["LISTEN_FDNAMES", "LISTEN_FDS", "NOTIFY_SOCKET"]].concat();
-    passed.sort_unstable();
-    assert_eq!(fields("nc-router", "env="), passed);
+    let and = |others: &[&'static str]| {
+        let mut all = [&common[..], others].concat();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(fields("nc-runner", "env="), and(&["HTTPS_PROXY", "NC_HANDOVER", "SSL_CERT_DIR"]));
+    for name in ["nc-router", "nc-ipcd"] {
+        assert_eq!(fields(name, "env="), and(&["LISTEN_FDNAMES", "LISTEN_FDS", "NOTIFY_SOCKET"]));
+    }
     let open = |name: &str| fields(name, "fds=").into_iter().filter(|fd| !is_own(fd)).collect::<Vec<_>>();
-    assert_eq!(open("nc-router"), ["0:/dev/null", "1:pipe", "2:pipe", "3:socket"]);
-    assert_eq!(open("nc-runner"), ["0:socket", "1:pipe", "2:pipe"]);
+    for name in ["nc-router", "nc-ipcd"] {
+        assert_eq!(open(name), ["0:/dev/null", "1:pipe", "2:pipe", "3:socket"]);
+    }
+    let of_the_runner = open("nc-runner");
+    assert_eq!(of_the_runner[..3], ["0:socket", "1:pipe", "2:pipe"]);
+    assert!(of_the_runner.len() == 4 && of_the_runner[3].contains("nanoclaw-handover"), "{of_the_runner:?}");
 }
 
 /// What the stand-in has opened itself by then: its runtime's event descriptors, a socket pair for signals with a copy
