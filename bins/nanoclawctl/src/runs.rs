@@ -132,6 +132,7 @@ pub(crate) fn fields(run: &RunRecord) -> Value {
         "judged_at": time(run.judged_at), "outcome": run.outcome, "error": run.error, "exit_detail": run.exit_detail,
         "cpu_ms": run.cpu_ms, "peak_rss": run.peak_rss, "turns": run.turns, "first_token_ms": run.first_token_ms,
         "input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "cost_usd": run.cost_usd,
+        "tools": tools(run),
     })
 }
 
@@ -168,6 +169,7 @@ fn print_one(installed: &Installed, run: &RunRecord, as_json: bool) -> anyhow::R
         ("first token", run.first_token_ms.map(|ms| format!("after {ms} ms"))),
         ("tokens", tokens(run)),
         ("price", run.cost_usd.map(|cost| format!("{cost:.4} US dollars"))),
+        ("tools", told(&tools(run))),
         ("log", log.map(|path| path.display().to_string())),
     ];
     rows.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
@@ -185,11 +187,33 @@ fn tokens(run: &RunRecord) -> Option<String> {
     Some(format!("{read} read, {written} written"))
 }
 
+/// What tools were used; null where nobody said. The agent's own word.
+fn tools(run: &RunRecord) -> Value {
+    run.tools.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+/// Tools with how often each was used, the most used first.
+fn told(tools: &Value) -> Option<String> {
+    let mut used: Vec<(u64, &str)> =
+        tools.as_object()?.iter().map(|(name, used)| (used["calls"].as_u64().unwrap_or(0), name.as_str())).collect();
+    used.sort_by(|a, b| b.cmp(a));
+    let shown: Vec<String> =
+        used.into_iter().map(|(calls, name)| format!("{} {calls}", output::harmless(name))).collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use nc_model::RunOutcome;
 
     use super::*;
+
+    #[test]
+    fn tools_are_told_by_how_often_they_were_used() {
+        let tools = json!({"Read": {"calls": 1, "ms": 2}, "Bash": {"calls": 3}, "x\u{1b}": 7});
+        assert_eq!(told(&tools).as_deref(), Some("Bash 3, Read 1, x␛ 0"));
+        assert_eq!((told(&json!({})), told(&Value::Null)), (None, None));
+    }
 
     #[test]
     fn an_outcome_is_one_of_the_stores_or_live() {

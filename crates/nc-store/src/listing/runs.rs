@@ -123,6 +123,8 @@ pub struct RunRecord {
     pub output_tokens: Option<i64>,
     /// Price in US dollars.
     pub cost_usd: Option<f64>,
+    /// What tools were used, JSON: by name, how often and for how many milliseconds.
+    pub tools: Option<String>,
 }
 
 impl Store {
@@ -203,5 +205,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         input_tokens: row.get("input_tokens")?,
         output_tokens: row.get("output_tokens")?,
         cost_usd: row.get("cost_usd")?,
+        tools: row.get("tools")?,
     })
 }
