@@ -43,7 +43,9 @@ impl Desk {
         to: Option<&str>,
     ) -> ToolOutcome {
         let (destination, to) = self.addressee(to).await?;
-        let Posted { row, name, bytes } = self.outbox.post(path, filename)?;
+        let posted = self.outbox.post(path, filename);
+        let unsent = |why| format!("{why} Whoever waits for it does not know that: say so.");
+        let Posted { row, name, bytes } = posted.map_err(unsent)?;
         let said = format!("{name} ({bytes} bytes) is on its way to {destination}.");
         let text = text.unwrap_or_default();
         // What does not fit beside the file goes before it.

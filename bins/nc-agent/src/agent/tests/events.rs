@@ -69,7 +69,8 @@ fn a_file_goes_by_its_name_in_the_outbox_until_the_host_has_it() {
         let prompt = stage.pushed().await;
         fs::write(stage.root.path().join("a.txt"), "hello").unwrap();
         let refused = stage.call("send_file", json!({"path": "../a.txt"})).await.unwrap_err();
-        assert_eq!(refused, "\"../a.txt\" was not sent: a path may not have \"..\" in it.");
+        let why = "\"../a.txt\" was not sent: a path may not have \"..\" in it.";
+        assert_eq!(refused, format!("{why} Whoever waits for it does not know that: say so."));
         let said = stage.call("send_file", json!({"path": "a.txt", "text": "here"})).await.unwrap();
         assert_eq!(said, "a.txt (5 bytes) is on its way to where you were written from.");
         let work = Directory::open(stage.root.path()).unwrap();
