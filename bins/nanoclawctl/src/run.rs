@@ -25,7 +25,7 @@ pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let handed = credentials::handed_over()?;
     let installed = Installed::load(options)?;
-    installed.look_first()?;
+    look_first(&installed)?;
     make_places(&installed)?;
     let credentials = credentials::for_runs(&installed, handed)?;
     crate::up::run(&installed.loaded, options, &credentials)
@@ -34,7 +34,7 @@ pub(crate) fn up(options: &Options) -> anyhow::Result<ExitCode> {
 /// `nanoclawctl run`.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let installed = Installed::load(options)?;
-    installed.look_first()?;
+    look_first(&installed)?;
     make_places(&installed)?;
     let mut store = installed.store()?;
     ensure_main(&installed, &mut store)?;
@@ -61,6 +61,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let status = talked?;
         stopped.map(|()| status)
     })
+}
+
+/// What would make every message fail is said before anything is made or started.
+fn look_first(installed: &Installed) -> anyhow::Result<()> {
+    match nc_sandbox::missing() {
+        Some(missing) => Err(Refusal::look(missing.to_string())),
+        None => installed.look_first(),
+    }
 }
 
 /// The directories that every program expects, with the installation's owner.

@@ -115,6 +115,28 @@ fn what_cannot_be_used_is_said_before_anything_is_made() {
     }
 }
 
+#[test]
+fn without_the_programs_of_a_sandbox_it_says_what_to_install() {
+    let kit = Toolkit::new();
+    let places = ["/usr/local/bin/bwrap", "/usr/bin/bwrap", "/bin/bwrap"];
+    let hide: Vec<_> = places.iter().filter(|place| Path::new(place).exists()).collect();
+    for command in ["up", "run"] {
+        let mut hidden = Command::new("unshare");
+        hidden.env("NANOCLAW_DIR", kit.dir()).stdin(Stdio::null());
+        let script = "program=$1 command=$2; shift 2; for file; do mount --bind /dev/null \"$file\" || exit 99; done; \
+                      exec \"$program\" \"$command\"";
+        hidden.args(["-rm", "sh", "-c", script, "sh"]).arg(programs().join("nanoclawctl")).arg(command).args(&hide);
+        let Ok(output) = hidden.output() else { return nc_testkit::skip("a missing bwrap", "unshare is not there") };
+        if matches!(output.status.code(), Some(1 | 99)) {
+            return nc_testkit::skip("a missing bwrap", "no file can be hidden here");
+        }
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{command}: {said}");
+        assert!(said.contains("bubblewrap is not installed: install the package bubblewrap"), "{said}");
+        assert_eq!(names_below(&kit.dir()), Vec::<PathBuf>::new(), "{command}");
+    }
+}
+
 /// The names of everything below a directory, in order.
 fn names_below(dir: &Path) -> Vec<PathBuf> {
     let mut names = Vec::new();
