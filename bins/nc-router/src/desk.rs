@@ -38,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) orphans: Orphans,
     /// What the runner said since the last pass and the store must know.
     pub(crate) heard: Vec<Heard>,
+    /// When the mailboxes were filled last.
+    pub(crate) filled_at: Option<Instant>,
     pub(crate) status: Status,
     _lock: Lock,
 }
@@ -129,6 +131,7 @@ impl Desk {
             store,
             troubled: HashMap::new(),
             heard: Vec::new(),
+            filled_at: None,
             status: Status { sessions, ..Status::default() },
             loaded,
             _lock: lock,

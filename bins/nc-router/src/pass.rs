@@ -16,6 +16,21 @@ const BATCH: u32 = 100;
 const BATCH_TIME: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// While messages come faster than they are decided, how long after the last time the mailboxes are filled and runs asked
+/// for. A guess: nobody notices it, and a mailbox that gets ten messages at once costs little more than for one.
+const FILL_EVERY: Duration = Duration::from_millis(100);
+
+/// What a batch of decisions came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Routed {
+    /// There was no message.
+    Nothing,
+    /// All that were there.
+    Some,
+    /// As many as go into a batch, and more wait.
+    Backlog,
+}
+
 /// The earliest of what is due.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Due(Option<Instant>);
@@ -39,13 +54,21 @@ impl Due {
 }
 
 impl Desk {
-    /// Does everything that is there, a batch of new messages at most, and returns when the next thing is due.
+    /// Does everything that is there, a batch of new messages at most, and returns when the next thing is due. In a backlog
+    /// most passes only decide.
     pub(crate) fn pass(&mut self) -> Result<Option<Instant>, StoreError> {
         let mut due = Due::default();
         self.take_heard()?;
         self.find_lost()?;
         self.judge_ended()?;
-        let more_messages = self.route()?;
+        let more_messages = match self.route()? {
+            // Others may write meanwhile, and each mailbox is filled once for many messages.
+            Routed::Backlog if self.filled_at.is_some_and(|at| at.elapsed() < FILL_EVERY) => {
+                return Ok(Some(Instant::now() + PAUSE));
+            }
+            Routed::Nothing => false,
+            Routed::Some | Routed::Backlog => true,
+        };
         let more_to_place = self.place(&mut due)?;
         let live = self.store.live_runs()?;
         self.watch_unconnected(&live)?;
@@ -53,6 +76,7 @@ impl Desk {
         self.dismiss(&live)?;
         self.start_runs(&live, &mut due)?;
         tell_notices(&mut self.store, &self.loaded.installation)?;
+        self.filled_at = Some(Instant::now());
         due.maybe(self.orphans.next());
         if more_messages || more_to_place {
             due.at(Instant::now() + PAUSE);
@@ -63,12 +87,12 @@ impl Desk {
 
     /// Routes everything that is there: for a single pass that is not followed by another.
     pub(crate) fn route_all(&mut self) -> Result<(), StoreError> {
-        while self.route()? {}
+        while self.route()? != Routed::Nothing {}
         Ok(())
     }
 
-    /// Decides the next batch of messages; true where more may wait.
-    fn route(&mut self) -> Result<bool, StoreError> {
+    /// Decides the next batch of messages.
+    fn route(&mut self) -> Result<Routed, StoreError> {
         let begun = Instant::now();
         let unrouted = self.store.unrouted(BATCH)?;
         let mut batch = Batch::new(&self.store, &mut self.rules, &self.loaded.installation);
@@ -83,15 +107,16 @@ impl Desk {
             }
         }
         if decided.is_empty() {
-            return Ok(false);
+            return Ok(Routed::Nothing);
         }
+        let backlog = unrouted.len() >= BATCH as usize || decided.len() < unrouted.len();
         let written = self.store.decide(&decided)?;
         self.status.sessions += written.made.len() as u64;
         self.status.sessions = self.status.sessions.saturating_sub(written.closed.into());
         for channel in &written.channels {
             ring_channel(&self.loaded.installation, channel);
         }
-        Ok(true)
+        Ok(if backlog { Routed::Backlog } else { Routed::Some })
     }
 
     /// Fills the mailboxes of all sessions for which something waits; true where more may wait.
