@@ -90,17 +90,29 @@ impl House {
         }
     }
 
-    /// Starts a router, and returns how long it takes until everything is decided and in its mailbox.
-    fn route(&mut self) -> Duration {
+    /// Starts a router, and returns how long it takes until everything is decided and in its mailbox, and for how much of
+    /// that the router used a processor.
+    fn route(&mut self) -> (Duration, Duration) {
         let begun = Instant::now();
         let mut command = self.kit.program("nc-router");
-        let _router = Router(command.stderr(Stdio::null()).spawn().expect("nc-router starts"));
+        let router = Router(command.stderr(Stdio::null()).spawn().expect("nc-router starts"));
         let last = self.store.newest_seq().expect("the newest message");
         wait_until(LONGEST, "everything is routed and placed", || {
             self.store.fate(last).is_ok_and(|fate| fate.routed)
                 && self.store.sessions_to_place().is_ok_and(|sessions| sessions.is_empty())
         });
-        begun.elapsed()
+        (begun.elapsed(), router.used())
+    }
+}
+
+impl Router {
+    /// The processor's time that it has used, with that of the kernel for it.
+    fn used(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        // proc_pid_stat(5): utime and stime are the 12th and 13th field after the name, in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |n: usize| fields.get(n).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 }
 
@@ -116,11 +128,11 @@ fn make(store: &mut Store, n: usize) -> (ChatId, GroupId) {
 }
 
 pub(crate) fn print(history: Option<u64>) {
-    println!("{:<58} {:>12} {:>9}", "", "a second", "aim");
+    println!("{:<58} {:>12} {:>9} {:>24}", "", "a second", "aim", "processor for each");
     let mut one = House::with_groups(1);
-    line("messages stored, one by one", SINGLY, one.write(SINGLY, 1, 1), "2,000");
+    line("messages stored, one by one", SINGLY, (one.write(SINGLY, 1, 1), Duration::ZERO), "2,000");
     let mut one = House::with_groups(1);
-    line("messages stored, in batches of 100", MESSAGES, one.write(MESSAGES, 1, MAX_BATCH), "20,000");
+    line("messages stored, in batches of 100", MESSAGES, (one.write(MESSAGES, 1, MAX_BATCH), Duration::ZERO), "20,000");
     line("messages routed and placed, into one session", MESSAGES, one.route(), "5,000");
     let mut hundred = House::with_groups(100);
     hundred.write(MESSAGES, 100, MAX_BATCH);
@@ -143,6 +155,8 @@ fn growth(history: usize) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
-fn line(what: &str, count: usize, took: Duration, aim: &str) {
-    println!("{what:<58} {:>12.0} {aim:>9}", count as f64 / took.as_secs_f64());
+fn line(what: &str, count: usize, (took, used): (Duration, Duration), aim: &str) {
+    let each =
+        if used.is_zero() { "-".to_owned() } else { format!("{:.0} µs", used.as_secs_f64() * 1e6 / count as f64) };
+    println!("{what:<58} {:>12.0} {aim:>9} {each:>24}", count as f64 / took.as_secs_f64());
 }
