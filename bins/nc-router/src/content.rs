@@ -46,7 +46,7 @@ pub(crate) fn chat_row(message: &ToPlace, attachments: Vec<Attachment>) -> InRow
         sender_id: message.sender_id.clone().unwrap_or_default(),
         text: words(message.kind, message.text.as_deref().unwrap_or_default()),
         attachments,
-        reply_to: message.reply_to.as_ref().map(|quoted| reply_to(quoted, message.group)),
+        reply_to: message.reply_to.as_ref().map(|quoted| reply_to(quoted, message)),
         is_from_me: message.from_me,
     };
     InRow {
@@ -85,11 +85,13 @@ fn cut(text: &str) -> String {
     format!("{}{CUT}", &text[..end])
 }
 
-fn reply_to(quoted: &Quoted, group: GroupId) -> ReplyTo {
+fn reply_to(quoted: &Quoted, message: &ToPlace) -> ReplyTo {
+    // What was taken back is not said again.
+    let text = quoted.text.as_ref().filter(|_| message.kind != MessageKind::Delete);
     ReplyTo {
-        id: Some(quoted.seq.map_or_else(|| quoted.platform_message_id.clone(), |seq| row_id(seq, group))),
+        id: Some(quoted.seq.map_or_else(|| quoted.platform_message_id.clone(), |seq| row_id(seq, message.group))),
         sender: quoted.sender_name.clone(),
-        text: quoted.text.as_ref().map(|text| text.chars().take(QUOTED_CHARS).collect()),
+        text: text.map(|text| text.chars().take(QUOTED_CHARS).collect()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 
 use nc_config::Doorbell;
-use nc_model::{Decision, IgnoredMessagePolicy, RoutingOutcome, SessionMode};
+use nc_model::{Decision, IgnoredMessagePolicy, MessageKind, RoutingOutcome, SessionMode};
 use nc_testkit::{PATIENCE, wait_until};
 
 use crate::house::House;
@@ -191,6 +191,36 @@ fn an_answered_message_is_shown_with_the_answer() {
     let reply_to = chat.reply_to.clone().expect("what it answers");
     assert_eq!(reply_to.id, Some(format!("{first}:{}", house.main)));
     assert_eq!((reply_to.sender.as_deref(), reply_to.text.as_deref()), (Some("Bob"), Some("one")));
+}
+
+#[test]
+fn what_is_changed_taken_back_or_reacted_to_is_context_that_says_of_what() {
+    let mut house = House::new();
+    let (runner, _router) = (house.runner(), house.router());
+    let first = house.say(house.owner, "eight o'clock");
+    let mut run = runner.next().begin();
+    run.answer(&run.pending(), "fine");
+    house.wait_outcome(first, RoutingOutcome::Answered);
+    let said = [
+        (MessageKind::Edit, "nine o'clock", "[changed an earlier message to:] nine o'clock", true),
+        (MessageKind::Delete, "", "[took back an earlier message]", false),
+        (MessageKind::Reaction, "thumbs_up", "[reacted to an earlier message:] thumbs_up", true),
+    ];
+    for (n, (kind, text, shown, quotes)) in said.into_iter().enumerate() {
+        let mut message = house.message(house.owner, text);
+        (message.kind, message.target_message_id) = (kind, Some("platform-1".to_owned()));
+        let seq = house.record(&message);
+        let decided = (Some(house.main.0), "context".to_owned(), "not_a_message".to_owned());
+        assert_eq!(house.decided(seq), [decided], "{kind}");
+        wait_until(PATIENCE, "it is there", || run.pending().len() == n + 1);
+        let row = run.rows().remove(n + 1);
+        let Ok(nc_wire::content::Incoming::Chat(chat)) = &row.content else { panic!("no chat row") };
+        let of = chat.reply_to.clone().expect("what it is about");
+        assert_eq!((chat.text.as_str(), row.trigger), (shown, false));
+        assert_eq!(of.id, Some(format!("{first}:{}", house.main)));
+        assert_eq!(of.text.is_some(), quotes, "{kind}");
+    }
+    assert!(runner.another().is_none());
 }
 
 #[test]

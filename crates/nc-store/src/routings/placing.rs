@@ -34,7 +34,7 @@ pub struct ToPlace {
     pub text: Option<String>,
     /// The files, JSON.
     pub attachments: Option<String>,
-    /// What it answers.
+    /// What it answers, changes, takes back or reacts to.
     pub reply_to: Option<Quoted>,
     /// The account that we use wrote it.
     pub from_me: bool,
@@ -44,7 +44,7 @@ pub struct ToPlace {
     pub sent_at: Timestamp,
 }
 
-/// The message that a message answers.
+/// The message that a message is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quoted {
     /// What the platform calls it.
@@ -80,11 +80,12 @@ macro_rules! to_place {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.agent_group_id, r.decision, m.seq, c.channel, c.platform_id, m.thread_id, m.sender_id, \
-             m.sender_name, m.text, m.attachments, m.from_me, m.kind, m.sent_at, m.reply_to, q.seq AS quoted, \
+             m.sender_name, m.text, m.attachments, m.from_me, m.kind, m.sent_at, \
+             ifnull(m.target_message_id, m.reply_to) AS about, q.seq AS quoted, \
              q.sender_name AS quoted_sender, q.text AS quoted_text FROM routings r \
              JOIN messages m ON m.seq = r.message_seq JOIN messaging_groups c ON c.id = m.messaging_group_id \
              LEFT JOIN messages q ON q.seq = (SELECT min(a.seq) FROM messages a WHERE a.messaging_group_id = c.id \
-             AND a.platform_message_id = m.reply_to) ",
+             AND a.platform_message_id = ifnull(m.target_message_id, m.reply_to)) ",
             $rest
         )
     };
@@ -217,7 +218,7 @@ fn to_place(row: &Row<'_>) -> rusqlite::Result<ToPlace> {
 }
 
 fn quoted(row: &Row<'_>) -> rusqlite::Result<Option<Quoted>> {
-    let Some(platform_message_id) = row.get("reply_to")? else { return Ok(None) };
+    let Some(platform_message_id) = row.get("about")? else { return Ok(None) };
     Ok(Some(Quoted {
         platform_message_id,
         seq: row.get::<_, Option<i64>>("quoted")?.map(Seq),
