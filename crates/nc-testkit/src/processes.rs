@@ -1,6 +1,5 @@
 //! Who lives below a process, and the end of all of them.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use nix::sys::signal::{Signal, kill};
@@ -28,19 +27,17 @@ pub fn all() -> Vec<Process> {
     entries.flatten().filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Returns the processes below `ancestor`, itself not among them.
+/// Returns the processes below `ancestor`, itself not among them, each before its children.
 #[must_use]
 pub fn below(ancestor: i32) -> Vec<Process> {
-    let all = all();
-    let mut family = BTreeSet::from([ancestor]);
+    let mut others = all();
+    others.retain(|process| process.pid != ancestor);
+    let (mut found, mut parent, mut next) = (Vec::<Process>::new(), ancestor, 0);
     loop {
-        let before = family.len();
-        family.extend(all.iter().filter(|process| family.contains(&process.parent)).map(|p| p.pid).collect::<Vec<_>>());
-        if family.len() == before {
-            break;
-        }
+        found.extend(others.extract_if(.., |process| process.parent == parent));
+        let Some(process) = found.get(next) else { return found };
+        (parent, next) = (process.pid, next + 1);
     }
-    all.into_iter().filter(|process| process.pid != ancestor && family.contains(&process.pid)).collect()
 }
 
 /// Whether `process` is still the one that it was, and alive.
@@ -54,13 +51,13 @@ pub fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).ok();
 }
 
-/// Kills `ancestor` and everything below it, and returns when all are gone.
+/// Kills `ancestor` and everything below it, and returns when all are gone. Parents go before their children: none lives
+/// to see a child's end, and to clean up after it or start another.
 ///
 /// # Panics
 /// Where something is still there after a while.
 pub fn kill_all(ancestor: i32) {
-    let mut family = below(ancestor);
-    family.extend(read(ancestor));
+    let mut family: Vec<_> = read(ancestor).into_iter().chain(below(ancestor)).collect();
     wait_until(PATIENCE, "everything that was started is gone", || {
         // Who is killed in the middle of a start leaves a child that was not seen before.
         let more: Vec<_> = family.iter().flat_map(|process| below(process.pid)).collect();
