@@ -39,6 +39,7 @@ pub fn example() -> String {
 fn describe(text: &mut String, key: &Key, written: &str) {
     push(text, format_args!("\n# {}", key.about));
     push(text, format_args!("# {}", allowed(&key.kind)));
+    push(text, format_args!("# A change counts {}.", key.counts));
     match key.default {
         Some(default) => push(text, format_args!("#{written} = {default}")),
         None => push(text, format_args!("# There is no default. {written} = \"…\"")),

@@ -25,6 +25,9 @@ pub struct Key {
     pub about: &'static str,
     /// Its default as a value of TOML; none where it has no value by default.
     pub default: Option<&'static str>,
+    /// When a changed value counts: programs read the files again when they are told to reload (SIGHUP), and not
+    /// everything can change under them.
+    pub counts: &'static str,
     /// What is allowed, and where the value goes.
     pub(crate) kind: Kind,
 }
@@ -69,6 +72,7 @@ pub const KEYS: &[Key] = &[
         name: "assistant_name",
         about: "What the assistant is called; in a group it answers to @NAME at the start of a message.",
         default: Some("\"Andy\""),
+        counts: "at a reload of nc-router; for agents at their next run",
         kind: Kind::Text {
             allowed: "1 to 64 characters without line breaks, not beginning with @",
             check: |text| is_assistant_name(text),
@@ -79,18 +83,21 @@ pub const KEYS: &[Key] = &[
         name: "assistant_has_own_number",
         about: "The assistant's accounts are its own; otherwise it shares a person's and marks what it writes.",
         default: Some("false"),
+        counts: "never: no program reads it yet",
         kind: Kind::Flag { slot: |config, _| &mut config.assistant_has_own_number },
     },
     Key {
         name: "timezone",
         about: "The zone of the times that people read and write.",
         default: Some("\"system\""),
+        counts: "for agents at their next run; for nanoclawctl at once",
         kind: Kind::Zone { set: |config, zone, name| (config.timezone, config.timezone_name) = (zone, name) },
     },
     Key {
         name: "log_level",
         about: "How much is logged.",
         default: Some("\"info\""),
+        counts: "at a reload of nc-router and nc-ipcd; for nc-runner at the next run",
         kind: Kind::Word {
             words: &["error", "warn", "info", "debug", "trace"],
             later: &[],
@@ -103,30 +110,35 @@ pub const KEYS: &[Key] = &[
         name: "max_runs",
         about: "How many agents run at once.",
         default: Some("5"),
+        counts: "at a reload of nc-router, and of nanoclawctl up",
         kind: Kind::Count { range: 1..=1000, slot: |config, _| &mut config.max_runs },
     },
     Key {
         name: "idle_timeout",
         about: "How long an agent stays without work before it is asked to leave.",
         default: Some("\"30m\""),
+        counts: "at the next run",
         kind: Kind::Duration { range: TIMEOUT_RANGE, slot: |config, _| &mut config.idle_timeout },
     },
     Key {
         name: "run_timeout",
         about: "How long an agent at work may show no sign of it before it is ended; a group may have its own.",
         default: Some("\"30m\""),
+        counts: "at the next run",
         kind: Kind::Duration { range: TIMEOUT_RANGE, slot: |config, _| &mut config.run_timeout },
     },
     Key {
         name: "max_output",
         about: "How much of a run's output is kept.",
         default: Some("\"10MiB\""),
+        counts: "at the next run",
         kind: Kind::Size { range: 4096..=1 << 30, slot: |config, _| &mut config.max_output },
     },
     Key {
         name: "image",
         about: "The container image, where sandboxes are containers.",
         default: Some("\"nanoclaw-agent:latest\""),
+        counts: "never: no program reads it yet",
         kind: Kind::Text {
             allowed: "the name of an image, 1 to 255 bytes without spaces, not beginning with -",
             check: |text| is_image(text),
@@ -137,6 +149,7 @@ pub const KEYS: &[Key] = &[
         name: "runtime",
         about: "What builds sandboxes; auto takes the best that the machine has.",
         default: Some("\"auto\""),
+        counts: "at the next run",
         kind: Kind::Word {
             words: &["auto", "bubblewrap"],
             later: &["docker", "podman", "apple"],
@@ -149,6 +162,7 @@ pub const KEYS: &[Key] = &[
         name: "provider",
         about: "What drives the model, where a group does not say: auto is claude where it can work, else echo.",
         default: Some("\"auto\""),
+        counts: "at the next run",
         kind: Kind::Word {
             words: &["auto", "echo", "claude"],
             later: &[],
@@ -159,6 +173,7 @@ pub const KEYS: &[Key] = &[
         name: "model",
         about: "The model of claude, where a group does not say; empty is Claude Code's own choice.",
         default: Some("\"\""),
+        counts: "at the next run",
         kind: Kind::Text {
             allowed: "the name of a model, at most 255 bytes without spaces, or nothing",
             check: |text| is_model(text),
@@ -169,54 +184,63 @@ pub const KEYS: &[Key] = &[
         name: "claude_path",
         about: "The Claude Code binary; empty is the first in PATH, else the newest that `nanoclawctl claude fetch` brought.",
         default: Some("\"\""),
+        counts: "at the next run",
         kind: Kind::MaybePath { slot: |config, _| &mut config.claude_path },
     },
     Key {
         name: "data_dir",
         about: "Sessions, media, logs. Relative paths are relative to the installation's directory.",
         default: Some("\"data\""),
+        counts: "when everything is started again",
         kind: Kind::Path { slot: |config, _| &mut config.data_dir },
     },
     Key {
         name: "groups_dir",
         about: "The groups' folders.",
         default: Some("\"groups\""),
+        counts: "when everything is started again",
         kind: Kind::Path { slot: |config, _| &mut config.groups_dir },
     },
     Key {
         name: "store_dir",
         about: "The store.",
         default: Some("\"store\""),
+        counts: "when everything is started again",
         kind: Kind::Path { slot: |config, _| &mut config.store_dir },
     },
     Key {
         name: "run_dir",
         about: "Sockets and locks. By default run in data_dir.",
         default: Some("\"data/run\""),
+        counts: "when everything is started again",
         kind: Kind::Path { slot: |config, _| &mut config.run_dir },
     },
     Key {
         name: "libexec_dir",
         about: "The programs that only other programs start, where they do not lie beside nanoclawctl.",
         default: Some("\"/usr/local/libexec/nanoclaw\""),
+        counts: "when everything is started again; nc-runner looks for nc-agent there at each run",
         kind: Kind::Path { slot: |config, _| &mut config.libexec_dir },
     },
     Key {
         name: "idle_exit",
         about: "Programs that their sockets can start leave when they have nothing to do.",
         default: Some("false"),
+        counts: "at a reload of nc-router",
         kind: Kind::Flag { slot: |config, _| &mut config.idle_exit },
     },
     Key {
         name: "channels.<name>.enabled",
         about: "The channel takes and sends messages.",
         default: Some("true"),
+        counts: "for nanoclawctl talk at once",
         kind: Kind::Flag { slot: |config, name| &mut channel(config, name).enabled },
     },
     Key {
         name: "channels.<name>.trigger",
         about: "A pattern that takes the place of @NAME in the channel's groups.",
         default: None,
+        counts: "at a reload of nc-router",
         kind: Kind::Pattern { slot: |config, name| &mut channel(config, name).trigger },
     },
 ];

@@ -20,7 +20,7 @@ pub enum Wakeup {
     Doorbell,
     /// The time that was waited for has come.
     Due,
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP: read the configuration again. The init system is told, and that it is done at the next [`Daemon::wait`].
     Reload,
     /// SIGTERM or SIGINT, or the supervisor died: finish and return.
     Stop,
@@ -38,6 +38,7 @@ pub struct Daemon {
     connection: Option<OwnedFd>,
     supervised: bool,
     idle: Option<Duration>,
+    reloading: bool,
 }
 
 impl Daemon {
@@ -49,7 +50,7 @@ impl Daemon {
         supervised: bool,
     ) -> Self {
         let watchdog = Watchdog::from_environment();
-        Self { level, signals, watchdog, bell, connection, supervised, idle: None }
+        Self { level, signals, watchdog, bell, connection, supervised, idle: None, reloading: false }
     }
 
     /// Says that everything that can be wrong with the configuration was tried, and the work begins.
@@ -104,6 +105,9 @@ impl Daemon {
     /// When the bell rang it is drained before this returns. `due` in the past returns at once, but never before a
     /// signal or a ring. Nothing is lost when the future is dropped.
     pub async fn wait(&mut self, due: Option<Instant>) -> Wakeup {
+        if std::mem::take(&mut self.reloading) {
+            self.ready();
+        }
         let idle = self.may_idle().and_then(|after| Instant::now().checked_add(after));
         // A program that always has something due would else never see its signals.
         tokio::task::yield_now().await;
@@ -113,7 +117,11 @@ impl Daemon {
                 biased;
                 signal = self.signals.next() => return match signal {
                     Signal::Stop | Signal::Interrupt => Wakeup::Stop,
-                    Signal::Reload => Wakeup::Reload,
+                    Signal::Reload => {
+                        self.reloading = true;
+                        notify::reloading();
+                        Wakeup::Reload
+                    }
                 },
                 () = rung(self.bell.as_deref()) => return Wakeup::Doorbell,
                 () = at(due) => return Wakeup::Due,

@@ -34,6 +34,15 @@ pub fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
+/// Tells that the configuration is read again, until readiness is told once more.
+pub(crate) fn reloading() {
+    // systemd.service(5), `Type=notify-reload` of newer versions: the time must go with it.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => debug!(%error, "the time cannot be told"),
+    }
+}
+
 fn send(socket: &OsStr, states: &[NotifyState<'_>], waits: bool) -> io::Result<()> {
     let mut datagram = String::new();
     for state in states {

@@ -12,6 +12,7 @@ struct Described {
     name: String,
     allowed: String,
     default: Option<String>,
+    counts: &'static str,
 }
 
 /// The keys, each with the line on what is allowed that precedes it in the example.
@@ -22,6 +23,7 @@ fn keys(example: &str) -> Vec<Described> {
         name: key.name.to_owned(),
         allowed: allowed.to_owned(),
         default: key.default.map(str::to_owned),
+        counts: key.counts,
     });
     described.collect()
 }
@@ -39,18 +41,22 @@ fn faults_of(key: &Described, item: Option<&Item>) -> Vec<String> {
     let Some(item) = item else { return vec![format!("{} is not in the page", key.name)] };
     let default = key.default.as_deref().map_or("Default: none.".to_owned(), |default| format!("Default: {default}"));
     let allowed = format!("Allowed: {}", key.allowed);
-    let missing = [default, allowed].into_iter().filter(|text| !item.text.contains(&squeezed(text)));
+    let counts = format!("A change counts {}.", key.counts);
+    let missing = [default, allowed, counts].into_iter().filter(|text| !item.text.contains(&squeezed(text)));
     missing.map(|text| format!("{}: the page does not say {text:?}", key.name)).collect()
 }
 
 #[test]
-fn every_key_stands_in_the_page_with_its_default_and_range() {
+fn every_key_stands_in_the_page_with_its_default_its_range_and_when_a_change_counts() {
     let example = nc_config::example();
     none(&faults(&Part::page("nanoclaw.toml.5"), &keys(&example)));
     let text = read("man/nanoclaw.toml.5");
-    for (from, to) in
-        [(".It Va max_runs", ".It Va most_runs"), (".Li 5 .", ".Li 6 ."), ("Allowed: 1 to 1000.", "Allowed: 1 to 100.")]
-    {
+    for (from, to) in [
+        (".It Va max_runs", ".It Va most_runs"),
+        (".Li 5 .", ".Li 6 ."),
+        ("Allowed: 1 to 1000.", "Allowed: 1 to 100."),
+        ("at a reload of nc-router, and of", "at a start of"),
+    ] {
         assert!(text.contains(from), "{from}");
         some(&faults(&Part::of(&text.replace(from, to)), &keys(&example)), from);
     }
