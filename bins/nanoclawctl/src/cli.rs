@@ -44,6 +44,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Chat,
     },
+    /// Channels: by what way people write
+    Channel {
+        #[command(subcommand)]
+        command: Channel,
+    },
     /// Let a group listen to a chat and write to it
     Wire(Wire),
     /// Take a chat from a group
@@ -94,6 +99,8 @@ pub(crate) enum Command {
     },
     /// Say what is missing on this machine or wrong with the installation, and how to mend it
     Doctor(Doctor),
+    /// Start sockets, paths and timers of the init system again that have failed
+    Sweep(Json),
     /// Print the completions of a shell
     Completions {
         /// The shell

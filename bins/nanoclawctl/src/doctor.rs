@@ -4,20 +4,23 @@ mod household;
 mod machine;
 mod model;
 mod places;
+mod units;
 
 use std::process::ExitCode;
 
 use nc_config::Options;
 use serde::Serialize;
 
+pub(crate) use self::household::who_runs;
 use crate::cli;
 use crate::installed::Installed;
 use crate::output::{self, Colour, harmless, line};
+use crate::units::Units;
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+pub(crate) enum State {
     /// As it should be.
     Ok,
     /// It works, but less is promised.
@@ -28,7 +31,7 @@ enum State {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Check {
+pub(crate) struct Check {
     name: &'static str,
     state: State,
     found: String,
@@ -37,15 +40,15 @@ struct Check {
 }
 
 impl Check {
-    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn ok(name: &'static str, found: impl Into<String>) -> Self {
         Self { name, state: State::Ok, found: found.into(), mend: None }
     }
 
-    fn warn(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn warn(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { name, state: State::Warn, found: found.into(), mend: Some(mend.into()) }
     }
 
-    fn fail(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn fail(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { name, state: State::Fail, found: found.into(), mend: Some(mend.into()) }
     }
 }
@@ -60,10 +63,15 @@ pub(crate) fn run(options: &Options, doctor: &cli::Doctor) -> anyhow::Result<Exi
             checks
         }
     };
-    if doctor.json.json {
+    report(&checks, doctor.json.json)
+}
+
+/// Prints what was looked at; the status says whether all of it works.
+pub(crate) fn report(checks: &[Check], as_json: bool) -> anyhow::Result<ExitCode> {
+    if as_json {
         output::json(&checks)?;
     } else {
-        print(&checks)?;
+        print(checks)?;
     }
     let failed = checks.iter().any(|check| check.state == State::Fail);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -72,6 +80,7 @@ pub(crate) fn run(options: &Options, doctor: &cli::Doctor) -> anyhow::Result<Exi
 fn all(installed: &Installed) -> Vec<Check> {
     let config = &installed.loaded.config;
     let dir = installed.paths().dir().display();
+    let units = Units::of(installed);
     let mut checks = vec![
         Check::ok("configuration", format!("the configuration of {dir} is good")),
         Check::ok("time zone", format!("times are read and shown in {}", config.timezone_name)),
@@ -80,7 +89,8 @@ fn all(installed: &Installed) -> Vec<Check> {
     checks.push(places::disk(installed));
     checks.extend(household::store(installed));
     checks.push(household::programs(installed));
-    checks.push(household::who_runs(installed));
+    checks.push(household::who_runs(installed, units));
+    checks.extend(units::failed(units));
     checks.push(household::left_behind(installed));
     checks.extend(model::all(installed));
     checks.push(machine::inotify(config.max_runs));

@@ -3,12 +3,14 @@
 //! ```text
 //! reads    nanoclaw.toml, the store, standard input (talk, secret set), credentials of the environment (up, run)
 //! writes   the store: groups, wirings, roles, the messages and sends of `terminal`; groups/<folder>/; data/talk_history;
-//!          credentials/, data/claude/
+//!          credentials/, data/claude/, nanoclaw.toml.d/80-channels.toml
+//! asks     the init system, by systemctl(1): which units have failed; to start, stop, enable and disable them
 //! trusts   whoever may open the store; nothing that an agent says: it is printed without its control characters
 //! exits    0, 1 the answer is no or a command failed, 64 usage, 75 try again, 78 a person must look
 //! ```
 
 mod bounded;
+mod channel;
 mod chats;
 mod claude;
 mod cli;
@@ -29,7 +31,9 @@ mod run;
 mod runs;
 mod secret;
 mod session;
+mod sweep;
 mod talk;
+mod units;
 mod up;
 mod user;
 mod when;
@@ -57,6 +61,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Talk(talk) => talk::run(options, talk),
         Command::Group { command } => group::run(options, command),
         Command::Chat { command } => chats::run(options, command),
+        Command::Channel { command } => channel::run(options, command),
         Command::Wire(wire) => wire::wire(options, wire),
         Command::Unwire(unwire) => wire::unwire(options, unwire),
         Command::Destination { command } => destination::run(options, command),
@@ -70,6 +75,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Claude { command } => claude::run(options, command),
         Command::Config { command } => config::run(options, command),
         Command::Doctor(doctor) => doctor::run(options, doctor),
+        Command::Sweep(json) => sweep::run(options, json),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn run(options: &Options, talk: &cli::Talk) -> anyhow::Result<ExitCod
 
 /// Talks until the person leaves or the input ends.
 pub(crate) async fn with(installed: &Installed, mut store: Store, talk: &cli::Talk) -> anyhow::Result<ExitCode> {
+    if !installed.loaded.config.channel(TERMINAL).enabled {
+        return Err(Refusal::look("the channel terminal is disabled: `nanoclawctl channel enable terminal`"));
+    }
     let user = UnixUser::current();
     let chosen = choose(&store, &user, talk.group.as_deref())?;
     if !nc_daemon::hears(&installed.router_bell()) {

@@ -282,7 +282,7 @@ fn match_name<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
 }
 
 /// Whether `name` is a channel that there is, or an instance of one.
-fn is_channel_name(name: &str) -> bool {
+pub(crate) fn is_channel_name(name: &str) -> bool {
     let (kind, instance) = name.split_once(':').unwrap_or((name, "one"));
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     CHANNELS.contains(&kind) && !instance.is_empty() && instance.chars().all(plain)

@@ -25,6 +25,7 @@ mod place;
 mod provider;
 mod reader;
 mod settings;
+mod switches;
 
 pub use claude::{CLAUDE, Claude, ClaudeSource, NoClaude, Unusable, find_claude};
 pub use config::{ChannelConfig, Config, LogLevel};
@@ -41,6 +42,7 @@ pub use nc_model::{ClaudeVersion, Provider, Runtime};
 pub use options::{Options, env_name};
 pub use provider::{Choice, NoProvider};
 pub use settings::{Setting, Source};
+pub use switches::{Switches, channels, is_channel};
 
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,27 @@ pub(crate) enum Chat {
     Edit(ChatEdit),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Channel {
+    /// List the channels, whether they are enabled, and how their units stand
+    List(Json),
+    /// Let a channel take and send messages: in the configuration, and its units
+    Enable(ChannelName),
+    /// Have a channel neither take nor send messages: in the configuration, and its units
+    Disable(ChannelName),
+    /// Say whether a message would come through, and what keeps it
+    Test(ChannelName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChannelName {
+    /// The channel, such as terminal, or an instance of it, such as slack:acme
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ChatList {
     /// Only chats of this channel, such as terminal or slack:acme

@@ -11,7 +11,9 @@ use nc_config::Doorbell;
 use nc_store::Store;
 
 use super::Check;
+use super::units::how_to_start;
 use crate::installed::Installed;
+use crate::units::Units;
 
 /// The programs that an installation needs.
 const PROGRAMS: &[&str] = &["nc-router", "nc-runner", "nc-ipcd", "nc-agent"];
@@ -119,22 +121,21 @@ fn version(path: &Path) -> Option<String> {
 }
 
 /// Whether anything would answer.
-pub(super) fn who_runs(installed: &Installed) -> Check {
+pub(crate) fn who_runs(installed: &Installed, units: Option<Units>) -> Check {
     const NAME: &str = "running";
     let hears = |bell| nc_daemon::hears(&installed.paths().doorbell(bell));
-    let pid = fs::read_to_string(installed.paths().lock_file("up")).unwrap_or_default();
     let runner = installed.paths().runner_socket().exists();
     match (hears(Doorbell::Router), hears(Doorbell::Ipcd) && runner) {
+        (true, true) if units.is_some() => Check::ok(NAME, "the doorbells have owners, and the init system holds them"),
         (true, true) => {
+            let pid = fs::read_to_string(installed.paths().lock_file("up")).unwrap_or_default();
             Check::ok(NAME, format!("the doorbells have owners (the last `up` was process {})", pid.trim()))
         }
-        (false, false) => {
-            Check::warn(NAME, "nothing runs", "start it: `nanoclawctl up`, or `nanoclawctl run` to talk at once")
-        }
+        (false, false) => Check::warn(NAME, "nothing runs", how_to_start(units)),
         _ => Check::fail(
             NAME,
             "only a part of it runs: some doorbells have owners and others have not",
-            "stop what runs (see its log) and start all of it: `nanoclawctl up`",
+            format!("stop what runs (see its log) and start all of it; {}", how_to_start(units)),
         ),
     }
 }
