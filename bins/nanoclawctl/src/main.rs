@@ -3,7 +3,7 @@
 //! ```text
 //! reads    nanoclaw.toml, the store, standard input (talk, secret set), credentials of the environment (up, run)
 //! writes   the store: groups, wirings, roles, the messages and sends of `terminal`; groups/<folder>/; data/talk_history;
-//!          credentials/, data/claude/, nanoclaw.toml.d/80-channels.toml
+//!          credentials/, credentials.encrypted/, data/claude/, nanoclaw.toml.d/80-channels.toml
 //! asks     the init system, by systemctl(1): which units have failed; to start, stop, enable and disable them
 //! trusts   whoever may open the store; nothing that an agent says: it is printed without its control characters
 //! exits    0, 1 the answer is no or a command failed, 64 usage, 75 try again, 78 a person must look
@@ -36,6 +36,7 @@ mod talk;
 mod units;
 mod up;
 mod user;
+mod vault;
 mod when;
 mod why;
 mod wire;

@@ -146,3 +146,61 @@ fn at_a_terminal_it_is_asked_for_and_not_shown() {
     assert!(shown.contains("is kept in") && !shown.contains("hunter2"), "{shown}");
     assert_eq!(fs::read_to_string(file(&house, KEY)).expect("kept"), "hunter2\n");
 }
+
+/// An installation whose machine encrypts, by a systemd-creds that turns a text around.
+fn encrypting(house: &House, arguments: &[&str], value: &[u8]) -> Ran {
+    fs::write(house.path().join("input"), value).expect("an input");
+    let mut command = house.command(arguments);
+    command.stdin(File::open(house.path().join("input")).expect("an input"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", house.path().join("bin").display()));
+    Ran::of(&nc_testkit::finish(&mut command))
+}
+
+fn vault() -> House {
+    let house = House::new();
+    for name in ["bin", "credentials.encrypted"] {
+        fs::create_dir(house.path().join(name)).expect("a directory");
+    }
+    let script = "#!/bin/sh\nhere=$(dirname \"$0\")\n[ ! -e \"$here/cannot\" ] || { echo 'no key' >&2; exit 1; }\n\
+        case \"$2\" in\nencrypt) { echo \"$1\"; tr a-z n-za-m; } >\"$4\";;\n\
+        decrypt) [ \"$(head -n1 \"$3\")\" = \"$1\" ] || { echo 'Bad message' >&2; exit 1; }; tail -n +2 \"$3\" | tr a-z n-za-m;;\nesac\n";
+    let program = house.path().join("bin/systemd-creds");
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("a mode");
+    house
+}
+
+#[test]
+fn where_the_machine_encrypts_nothing_lies_in_the_clear() {
+    let house = vault();
+    let encrypted = house.path().join("credentials.encrypted").join(KEY);
+    fs::create_dir(file(&house, "")).expect("a directory");
+    fs::set_permissions(file(&house, ""), Permissions::from_mode(0o700)).expect("a mode");
+    fs::write(file(&house, KEY), "in the clear").expect("an older one");
+    let ran = encrypting(&house, &["secret", "set", KEY], b"hunter2\n");
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("credentials.encrypted"), "{}", ran.stdout);
+    assert!(!file(&house, KEY).exists() && mode(&encrypted) == 0o600);
+    assert!(!fs::read_to_string(&encrypted).expect("kept").contains("hunter2"));
+    let listed = encrypting(&house, &["secret", "list", "--json"], b"");
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!(listed[0]["from"].as_str(), Some("encrypted"));
+    // A damaged one is named, by who reads it.
+    fs::write(&encrypted, "garbage").expect("damaged");
+    let ran = encrypting(&house, &["secret", "list"], b"");
+    assert_eq!((ran.status, ran.stdout.as_str()), (78, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot be decrypted (Bad message): `nanoclawctl secret set`"), "{}", ran.stderr);
+    assert_eq!(encrypting(&house, &["secret", "rm", KEY], b"").status, 0);
+    assert!(!encrypted.exists());
+}
+
+#[test]
+fn where_the_machine_cannot_encrypt_it_is_said_and_kept_for_the_owner_alone() {
+    let house = vault();
+    fs::write(house.path().join("bin/cannot"), "").expect("no key");
+    let ran = encrypting(&house, &["secret", "set", KEY], b"hunter2\n");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not encrypted, since this machine cannot: no key"), "{}", ran.stderr);
+    assert_eq!(mode(&file(&house, KEY)), 0o600);
+    assert_eq!(fs::read_dir(house.path().join("credentials.encrypted")).expect("a directory").count(), 0);
+}

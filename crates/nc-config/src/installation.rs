@@ -184,6 +184,12 @@ impl Installation {
         self.dir.join("credentials")
     }
 
+    /// Credentials that only this machine can decrypt, one a file. Without the directory they are kept as they are.
+    #[must_use]
+    pub fn encrypted_credentials_dir(&self) -> PathBuf {
+        self.dir.join("credentials.encrypted")
+    }
+
     /// The Claude Code binaries that were fetched, each in a directory called as its version.
     #[must_use]
     pub fn claude_dir(&self) -> PathBuf {

@@ -98,6 +98,8 @@ pub enum CredentialSource {
     Systemd,
     /// The environment of `nanoclawctl up` or `run`.
     Environment,
+    /// A file of the installation, that only this machine can decrypt.
+    Encrypted,
     /// A file of the installation.
     File,
 }
@@ -107,6 +109,7 @@ impl fmt::Display for CredentialSource {
         f.write_str(match self {
             Self::Systemd => "systemd",
             Self::Environment => "environment",
+            Self::Encrypted => "encrypted",
             Self::File => "file",
         })
     }
@@ -159,6 +162,12 @@ impl Credentials {
     /// [`CredentialError`] where others may read one, where one cannot be read, or cannot be a credential.
     pub fn from_directory(dir: &Path) -> Result<Self, CredentialError> {
         directory::read(dir, Care::Ours, CredentialSource::File)
+    }
+
+    /// Those that were decrypted.
+    #[must_use]
+    pub fn decrypted(all: impl IntoIterator<Item = (&'static Credential, Secret)>) -> Self {
+        Self(all.into_iter().map(|(known, secret)| (known.name, (secret, CredentialSource::Encrypted))).collect())
     }
 
     /// Those that [`Credentials::to_hand_on`] wrote.
