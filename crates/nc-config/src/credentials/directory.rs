@@ -12,6 +12,9 @@ use super::{CREDENTIALS, CredentialError, CredentialSource, Credentials, MAX_SEC
 /// What nobody but the owner may have.
 const OTHERS: u32 = 0o077;
 
+/// What `LoadCredential=nanoclaw:DIRECTORY` puts before the name of each file, systemd.exec(5).
+const PREFIX: &str = "nanoclaw_";
+
 /// Who sees to it that nobody else reads the files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Care {
@@ -33,7 +36,12 @@ pub(super) fn read(dir: &Path, care: Care, source: CredentialSource) -> Result<C
         Err(source) => return Err(CredentialError::File { path: dir.to_owned(), source }),
     }
     for known in CREDENTIALS {
-        if let Some(secret) = read_one(&dir.join(known.name), care)? {
+        let in_a_directory = || read_one(&dir.join(format!("{PREFIX}{}", known.name)), care);
+        let found = match read_one(&dir.join(known.name), care)? {
+            None if care == Care::Others => in_a_directory()?,
+            found => found,
+        };
+        if let Some(secret) = found {
             all.0.insert(known.name, (secret, source));
         }
     }

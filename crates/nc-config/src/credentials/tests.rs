@@ -80,6 +80,17 @@ fn what_others_may_read_is_refused_with_what_mends_it() {
 }
 
 #[test]
+fn what_systemd_loads_as_a_directory_is_found_under_the_names_that_it_gives() {
+    let dir = kept("nanoclaw_ANTHROPIC_API_KEY", b"hunter2", 0o440);
+    let systemd = || directory::read(dir.path(), Care::Others, CredentialSource::Systemd).unwrap();
+    assert_eq!(values(&systemd()), [(KEY, "hunter2".to_owned())]);
+    fs::write(dir.path().join(KEY), "hunter3").unwrap();
+    assert_eq!(values(&systemd()), [(KEY, "hunter3".to_owned())]);
+    fs::remove_file(dir.path().join(KEY)).unwrap();
+    assert!(Credentials::from_directory(dir.path()).unwrap().is_empty(), "our own files have no such names");
+}
+
+#[test]
 fn what_is_no_file_is_refused_and_nothing_waits() {
     let dir = kept("other", b"", 0o600);
     fs::create_dir(dir.path().join(KEY)).unwrap();
