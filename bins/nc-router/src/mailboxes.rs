@@ -4,9 +4,8 @@
 //! a file from an earlier boot, which was never waited for on its way to the disk, is made anew before it is used.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nc_config::{Installation, SessionDir};
@@ -15,16 +14,15 @@ use nc_store::{Closed, InboxRow, Projected, Session, Store, StoreError, ToPlace}
 use nc_wire::Verdict;
 use nc_wire::mailbox::host::{Contents, Inbound, MailboxError};
 use nc_wire::mailbox::{Destination, DestinationKind, InRow, InStatus, Routing};
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 use tracing::{info, warn};
 
 use crate::content::{BY_HAND, Piece, chat_row, inbox_piece, message_of, row_id};
 use crate::files;
+use crate::place::{lock_file, make_place};
 
-/// `inbound.db` and `inbox/` are read by the sandbox's user; `in/`, which no other enters, keeps the host's users out.
+/// `inbound.db` is read by the sandbox's user; `in/`, which no stranger enters, keeps the host's users out.
 const FILE_MODE: u32 = 0o644;
-const INBOX_MODE: u32 = 0o755;
-const PRIVATE_MODE: u32 = 0o700;
 
 /// How many rows go into a mailbox at once. STORE.md's size of a batch.
 const BATCH: u32 = 100;
@@ -60,6 +58,11 @@ pub(crate) enum MailError {
 }
 
 impl MailError {
+    /// What went wrong with a directory or file of a session.
+    pub(crate) fn place<'a>(operation: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Self + 'a {
+        move |source| Self::Place { operation, path: path.to_owned(), source }
+    }
+
     /// Whether a reader in the sandbox stood in the way.
     pub(crate) fn is_busy(&self) -> bool {
         matches!(self, Self::Mailbox(MailboxError::Busy { .. }))
@@ -246,7 +249,7 @@ impl Mailboxes {
             let id = row_id(message.seq, message.group);
             let media = self.installation.media_in(message.seq);
             let attachments =
-                files::bring(message, &id, &media, &inbox).map_err(place_error("copy files to", &inbox))?;
+                files::bring(message, &id, &media, &inbox).map_err(MailError::place("copy files to", &inbox))?;
             rows.push(chat_row(message, attachments));
         }
         Ok(rows)
@@ -334,35 +337,4 @@ fn destinations(projected: &[Projected]) -> Vec<Destination> {
             agent_group_id: p.agent_group.map(|g| g.to_string()),
         })
         .collect()
-}
-
-/// Makes what is missing of a session's directory; `work/` is the runner's.
-fn make_place(dir: &SessionDir) -> Result<(), MailError> {
-    make_dir(&dir.in_dir, PRIVATE_MODE)?;
-    make_dir(&dir.inbox, INBOX_MODE)?;
-    lock_file(&dir.lock)?;
-    Ok(())
-}
-
-fn make_dir(path: &Path, mode: u32) -> Result<(), MailError> {
-    DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(path).map_err(place_error("make", path))?;
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(place_error("set the mode of", path))
-}
-
-/// The session's lock, made where it is missing.
-pub(crate) fn lock_file(path: &Path) -> Result<File, MailError> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(flags.bits())
-        .open(path)
-        .map_err(place_error("open", path))
-}
-
-fn place_error<'a>(operation: &'static str, path: &'a Path) -> impl Fn(io::Error) -> MailError + 'a {
-    move |source| MailError::Place { operation, path: path.to_owned(), source }
 }

@@ -22,6 +22,7 @@ mod mailboxes;
 mod orphans;
 mod pass;
 mod patience;
+mod place;
 mod rules;
 mod runner;
 mod runs;

@@ -11,8 +11,9 @@ use tracing::{info, warn};
 use crate::asks::Heard;
 use crate::desk::Desk;
 use crate::judge::{Ending, Judgements, words_after, words_refused};
-use crate::mailboxes::{MailError, lock_file};
+use crate::mailboxes::MailError;
 use crate::pass::{Due, chain};
+use crate::place::lock_file;
 use crate::tell::ring_channel;
 
 /// How long an agent must have had nothing to do before it is asked to leave for another session. A guess: a person who

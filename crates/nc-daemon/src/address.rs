@@ -19,6 +19,9 @@ const MAX_ADDRESS: usize = 107;
 /// Room that is left for `.<pid>.new` behind a name while its socket is being made.
 const MAX_NAME: usize = 64;
 
+/// A directory that its group may write, and that hands its group on.
+const SHARED: u32 = 0o2020;
+
 /// A path that fits into a socket's address, valid while this value lives.
 pub(crate) struct Address {
     path: PathBuf,
@@ -57,7 +60,7 @@ fn split(path: &Path) -> io::Result<(&Path, &std::ffi::OsStr)> {
     Ok((parent, name))
 }
 
-/// Makes a socket at `path` by `bind`, 0600, in place of a socket that may be there.
+/// Makes a socket at `path` by `bind`, 0600 (0660 in a directory that its group shares), in place of one that may be there.
 ///
 /// The new socket gets its name by renaming, so there is no moment without a socket and none with one that refuses.
 /// Whoever has the old one keeps hearing nothing. What is there and is no socket stays, and is an error.
@@ -75,12 +78,20 @@ pub(crate) fn bind_replacing<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Res
     let fresh = path.with_file_name(format!("{}.{}.new", name.to_string_lossy(), std::process::id()));
     remove_if_there(&fresh)?;
     let socket = bind(Address::of(&fresh)?.path())?;
-    let placed = fs::set_permissions(&fresh, Permissions::from_mode(0o600)).and_then(|()| fs::rename(&fresh, path));
+    let placed = open_to(path)
+        .and_then(|mode| fs::set_permissions(&fresh, Permissions::from_mode(mode)))
+        .and_then(|()| fs::rename(&fresh, path));
     if let Err(error) = placed {
         remove_if_there(&fresh)?;
         return Err(error);
     }
     Ok((socket, Placed { path: path.to_owned(), identity: identity(path)? }))
+}
+
+/// The mode of a socket at `path`: whoever shares the directory rings there too.
+fn open_to(path: &Path) -> io::Result<u32> {
+    let above = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(if fs::metadata(above)?.mode() & SHARED == SHARED { 0o660 } else { 0o600 })
 }
 
 /// The file of a socket that we made, by which we know our own again. It goes with this value, unless a successor has
@@ -141,11 +152,29 @@ impl Door {
     }
 }
 
-/// Listens at `path` (0600), which may be longer than a socket's address; a socket that is there is replaced.
+/// Listens at `path` (0600, or 0660 in a directory that its group shares), which may be longer than a socket's address; a
+/// socket that is there is replaced.
 ///
 /// # Errors
 /// As bind(2), and `AlreadyExists` where something that is not a socket is there.
 pub fn listen(path: &Path) -> io::Result<Door> {
     let (listener, placed) = bind_replacing(path, |address| UnixListener::bind(address))?;
     Ok(Door { listener, _placed: placed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_open_to_whoever_shares_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bell.sock");
+        for (above, expected) in [(0o700, 0o600), (0o770, 0o600), (0o2770, 0o660)] {
+            fs::set_permissions(dir.path(), Permissions::from_mode(above)).unwrap();
+            let bind = |path: &Path| std::os::unix::net::UnixDatagram::bind(path);
+            let (_socket, _placed) = bind_replacing(&path, bind).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, expected, "{above:o}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ pub struct HeldBell {
 }
 
 impl HeldBell {
-    /// Makes a doorbell at `path` (0600, replacing an old socket).
+    /// Makes a doorbell at `path` (0600, or 0660 in a directory that its group shares, replacing an old socket).
     ///
     /// # Errors
     /// As bind(2), and `AlreadyExists` where something that is not a socket is there.
