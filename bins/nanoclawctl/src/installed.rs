@@ -98,7 +98,8 @@ impl Installed {
         Ok(true)
     }
 
-    /// Makes a file with this content; false where something is there already, which stays.
+    /// Makes a file with this content, 0600 or as shared as its directory; false where something is there already, which
+    /// stays.
     pub(crate) fn make_file(&self, path: &Path, content: &str) -> anyhow::Result<bool> {
         let failed = || format!("failed to make {}", quoted(path));
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -106,7 +107,10 @@ impl Installed {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             Err(error) => return Err(error).with_context(failed),
         };
-        let filled = self.give_file(&file).and_then(|()| file.write_all(content.as_bytes()));
+        let filled = self
+            .give_file(&file)
+            .and_then(|()| open_to_group(&file, path))
+            .and_then(|()| file.write_all(content.as_bytes()));
         if filled.is_err() {
             // Half a file would be taken for a whole one the next time.
             drop(fs::remove_file(path));
@@ -141,6 +145,14 @@ impl Installed {
     }
 }
 
+/// Lets the group of a directory that it shares read and write a file there: an agent's user is not who made it.
+fn open_to_group(file: &File, path: &Path) -> io::Result<()> {
+    match path.parent().map(fs::metadata).transpose()? {
+        Some(above) if above.mode() & SHARED == SHARED => file.set_permissions(Permissions::from_mode(0o660)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether there is a directory, or nothing yet; anything else in its place is for a person.
 fn is_dir(path: &Path) -> anyhow::Result<bool> {
     match fs::metadata(path) {
@@ -148,5 +160,22 @@ fn is_dir(path: &Path) -> anyhow::Result<bool> {
         Ok(_) => Err(Refusal::look(format!("{} is not a directory: move it away, then try again", quoted(path)))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).with_context(|| format!("failed to look at the directory {}", quoted(path))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_as_shared_as_its_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        for (above, expected) in [(0o700, 0o600), (0o770, 0o600), (0o2770, 0o660)] {
+            fs::set_permissions(dir.path(), Permissions::from_mode(above)).unwrap();
+            let path = dir.path().join(format!("{above:o}"));
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+            open_to_group(&file, &path).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, expected, "{above:o}");
+        }
     }
 }
