@@ -30,7 +30,7 @@ pub(crate) fn begin(name: &str) -> Level {
     let journal = stderr_is_the_journal().then(tracing_journald::layer).and_then(Result::ok);
     let lines = match journal {
         Some(journal) => {
-            journal.with_syslog_identifier(name.to_owned()).with_field_prefix(Some("NC".to_owned())).boxed()
+            journal.with_syslog_identifier(name.to_owned()).with_field_prefix(Some("NANOCLAW".to_owned())).boxed()
         }
         None => fmt::layer().with_writer(|| Lines(io::stderr())).with_target(false).with_ansi(false).boxed(),
     };
