@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Start sockets, paths and timers of the init system again that have failed
     Sweep(Json),
+    /// Tell the owners that a unit of the init system has failed, by every channel where they can be reached
+    Notice(Notice),
     /// Print the completions of a shell
     Completions {
         /// The shell

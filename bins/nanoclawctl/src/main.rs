@@ -24,6 +24,7 @@ mod group;
 mod installed;
 mod ledger;
 mod names;
+mod notice;
 mod output;
 mod page;
 mod people;
@@ -77,6 +78,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Config { command } => config::run(options, command),
         Command::Doctor(doctor) => doctor::run(options, doctor),
         Command::Sweep(json) => sweep::run(options, json),
+        Command::Notice(notice) => notice::run(options, notice),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

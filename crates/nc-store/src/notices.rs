@@ -83,6 +83,14 @@ impl Store {
         self.write(|tx| say(tx, notice))
     }
 
+    /// Says `notice` where its cause was never said before, however long ago; false where it was, which changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be written, or the text or the cause is empty.
+    pub fn say_notice_once(&mut self, notice: &NewNotice) -> Result<bool, StoreError> {
+        self.write(|tx| say_once(tx, notice))
+    }
+
     /// The notices that nobody was told yet: those of a chat, then those of the owners, each the oldest first; at most 100.
     ///
     /// # Errors

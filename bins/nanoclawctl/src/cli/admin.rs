@@ -314,3 +314,10 @@ pub(crate) struct Why {
     #[command(flatten)]
     pub(crate) json: Json,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Notice {
+    /// The unit that has failed, with its kind: nc-router.service
+    #[arg(value_name = "UNIT", value_parser = crate::notice::unit_name)]
+    pub(crate) unit: String,
+}
