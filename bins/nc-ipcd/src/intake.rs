@@ -233,10 +233,10 @@ fn keep_rejected(installation: &Installation, live: &Live, rejected: &[Rejected]
         let (session, folder) = (&live.session.id, &live.plan.folder);
         match place.keep(name, bytes, reason) {
             Ok(path) => {
-                warn!(%session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; set aside as {path:?}");
+                warn!(message_id = nc_model::event::REQUEST_REFUSED, %session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; set aside as {path:?}");
             }
             Err(error) => {
-                warn!(%session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; it could not be set aside: {error}");
+                warn!(message_id = nc_model::event::REQUEST_REFUSED, %session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; it could not be set aside: {error}");
             }
         }
     }

@@ -69,7 +69,10 @@ async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
             Some(Wakeup::Idle) => return Ok(()),
             Some(Wakeup::Reload) => match nc_config::load(&options) {
                 Ok(loaded) => daemon.log_level(loaded.config.log_level.as_str()),
-                Err(error) => warn!("the new configuration is refused and the former one kept: {error}"),
+                Err(error) => warn!(
+                    message_id = nc_model::event::CONFIGURATION_REFUSED,
+                    "the new configuration is refused and the former one kept: {error}"
+                ),
             },
             Some(Wakeup::Doorbell) => desk.runs_changed(),
             Some(Wakeup::Due) | None => {}

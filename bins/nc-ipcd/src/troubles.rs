@@ -70,7 +70,7 @@ pub(crate) fn renewed(store: &mut Store, live: &mut Live) -> Result<(), StoreErr
 fn give_up(store: &mut Store, installation: &Installation, live: &mut Live, why: &str) -> Result<(), StoreError> {
     let session = &live.session.id;
     if store.set_session_aside(session, &live.run.id, why)? {
-        warn!(%session, run = %live.run.id, group = %live.plan.folder, "an agent's file cannot be read: {why}; the session is set aside until its next run");
+        warn!(message_id = nc_model::event::SESSION_SET_ASIDE, %session, run = %live.run.id, group = %live.plan.folder, "an agent's file cannot be read: {why}; the session is set aside until its next run");
         let place = Rejected::new(installation.rejected_dir(&live.plan.folder));
         let name = format!("{session}-{}", mailbox::schema::OUTBOUND_FILE);
         let file = live.work.join(mailbox::schema::OUTBOUND_FILE);

@@ -81,7 +81,10 @@ async fn serve(mut daemon: Daemon, arguments: Arguments) -> Result<(), Failure> 
             Woken::Daemon(Wakeup::Stop | Wakeup::Idle) => return Ok(()),
             Woken::Daemon(Wakeup::Reload) => match nc_config::load(&arguments.options) {
                 Ok(loaded) => desk.reload(loaded, &daemon),
-                Err(error) => warn!("the new configuration is refused and the former one kept: {error}"),
+                Err(error) => warn!(
+                    message_id = nc_model::event::CONFIGURATION_REFUSED,
+                    "the new configuration is refused and the former one kept: {error}"
+                ),
             },
             Woken::Daemon(Wakeup::Doorbell | Wakeup::Due) | Woken::Run => {}
         }

@@ -65,7 +65,12 @@ impl Desk {
         let settled = self.store.settle(settlement)?;
         if settled.failed > 0 {
             let Settlement { session, words, .. } = settlement;
-            warn!(session, messages = settled.failed, "given up, and the person is told: {words}");
+            warn!(
+                message_id = nc_model::event::MESSAGE_FAILED,
+                session,
+                messages = settled.failed,
+                "given up, and the person is told: {words}"
+            );
         }
         for channel in &settled.channels {
             ring_channel(&self.loaded.installation, channel);
@@ -77,7 +82,11 @@ impl Desk {
     pub(crate) fn find_lost(&mut self) -> Result<(), StoreError> {
         for lost in self.orphans.lost(Instant::now()) {
             if self.store.lose_run(&lost.run, now(), "its runner went away without a word")? {
-                warn!(run = lost.run, "a run is lost: its runner went away without a word");
+                warn!(
+                    message_id = nc_model::event::RUN_LOST,
+                    run = lost.run,
+                    "a run is lost: its runner went away without a word"
+                );
                 nc_daemon::ring(&self.installation().doorbell(Doorbell::Ipcd));
             }
         }

@@ -27,7 +27,13 @@ pub(crate) fn tell_notices(store: &mut Store, installation: &Installation) -> Re
             continue;
         }
         store.tell_notice(&notice, &chats)?;
-        info!(cause = notice.cause, chats = chats.len(), "a notice goes out: {}", notice.text);
+        info!(
+            message_id = nc_model::event::NOTICE,
+            cause = notice.cause,
+            chats = chats.len(),
+            "a notice goes out: {}",
+            notice.text
+        );
         channels.extend(chats.into_iter().map(|place| place.channel));
     }
     for channel in &channels {

@@ -79,7 +79,11 @@ impl Run {
             Begun::Started => {}
             Begun::Uncollected(_) | Begun::Waiting(_) => return Err(Refusal::Busy),
             Begun::Live(lost) => {
-                warn!(run = lost, "a run without a runner is written down as lost");
+                warn!(
+                    message_id = nc_model::event::RUN_LOST,
+                    run = lost,
+                    "a run without a runner is written down as lost"
+                );
                 previous::bury(&mut store, &lost)?;
                 announce::to_both(&installation);
                 return Err(Refusal::Busy);
@@ -102,7 +106,7 @@ impl Run {
     pub(crate) async fn live(mut self, daemon: &mut Daemon) -> Result<RunOutcome, Failure> {
         let (group, session) = (self.plan.target.folder.clone(), self.plan.target.session.clone());
         let provider = self.driver.choice.provider();
-        info!(run = self.id, %group, session, %provider, "a run begins");
+        info!(message_id = nc_model::event::RUN_BEGAN, run = self.id, %group, session, %provider, "a run begins");
         if let Choice::Echo { for_want_of: Some(why) } = &self.driver.choice {
             info!(run = self.id, "the echo stands in for a model: {why}");
         }
@@ -113,10 +117,12 @@ impl Run {
         };
         self.write(&end).await?;
         match &end.error {
-            None => info!(run = self.id, %group, session, outcome = %end.outcome, "a run ended: {}", end.exit_detail),
+            None => {
+                info!(message_id = nc_model::event::RUN_ENDED, run = self.id, %group, session, outcome = %end.outcome, "a run ended: {}", end.exit_detail);
+            }
             Some(error) => {
                 let log = self.log();
-                warn!(run = self.id, %group, session, outcome = %end.outcome, ?log, "a run ended: {error}; {}", end.exit_detail);
+                warn!(message_id = nc_model::event::RUN_FAILED, run = self.id, %group, session, outcome = %end.outcome, ?log, "a run ended: {error}; {}", end.exit_detail);
             }
         }
         // Free before anybody is told: the router may ask for the next run at once.

@@ -40,7 +40,7 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
         Ok(Some(request)) => request,
         Ok(None) => return Ok(()),
         Err(why) => {
-            warn!("a request is refused: {why}");
+            warn!(message_id = nc_model::event::RUN_REFUSED, "a request is refused: {why}");
             caller.refused(&why).await;
             return Ok(());
         }
@@ -59,7 +59,7 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
             Ok(())
         }
         Err(Refusal::Request(why)) => {
-            warn!(session, "a run is refused: {why}");
+            warn!(message_id = nc_model::event::RUN_REFUSED, session, "a run is refused: {why}");
             caller.refused(&why).await;
             Ok(())
         }

@@ -102,7 +102,9 @@ impl Vigil<'_> {
         done.asked = Some(reason);
         let heard = self.sandbox.ask_to_leave()?;
         match reason {
-            Reason::Hung => warn!("the agent shows no sign of work: it is asked to leave"),
+            Reason::Hung => {
+                warn!(message_id = nc_model::event::RUN_HUNG, "the agent shows no sign of work: it is asked to leave");
+            }
             Reason::Idle => warn!("the agent has had nothing to do for long and should have left: it is asked to"),
             Reason::Asked | Reason::Stopped => info!(?reason, "the agent is asked to leave"),
         }

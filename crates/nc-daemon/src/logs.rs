@@ -1,13 +1,17 @@
 //! Where log lines go: to the journal, or as one readable line each to standard error.
 
 use std::env;
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
+
+use crate::journal::{Journal, MESSAGE_ID};
 
 /// The place where the level can be changed while the program runs.
 #[derive(Clone, Debug)]
@@ -27,16 +31,28 @@ impl Level {
 /// Begins to log under `name`, at level info. A second call in one process changes nothing that is heard.
 pub(crate) fn begin(name: &str) -> Level {
     let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
-    let journal = stderr_is_the_journal().then(tracing_journald::layer).and_then(Result::ok);
+    let journal = stderr_is_the_journal().then(|| Journal::open(name)).and_then(Result::ok);
     let lines = match journal {
-        Some(journal) => {
-            journal.with_syslog_identifier(name.to_owned()).with_field_prefix(Some("NANOCLAW".to_owned())).boxed()
-        }
-        None => fmt::layer().with_writer(|| Lines(io::stderr())).with_target(false).with_ansi(false).boxed(),
+        Some(journal) => journal.boxed(),
+        None => fmt::layer()
+            .fmt_fields(fmt::format::debug_fn(field_in_words))
+            .with_writer(|| Lines(io::stderr()))
+            .with_target(false)
+            .with_ansi(false)
+            .boxed(),
     };
     // Two in one process happens in tests only; the first one stays.
     let _first = Registry::default().with(filter).with(lines).try_init();
     Level(handle)
+}
+
+/// The text, then ` name=value` for each field. The id of an event is for the journal alone.
+fn field_in_words(writer: &mut fmt::format::Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        MESSAGE_ID => Ok(()),
+        name => write!(writer, " {name}={value:?}"),
+    }
 }
 
 /// systemd.exec(5): the variable names the device and inode of the stream that it connected to the journal.

@@ -10,7 +10,7 @@ use crate::bell::Bell;
 use crate::daemon::Daemon;
 use crate::inherited::{Inherited, close_on_exec};
 use crate::supervisor::Supervisor;
-use crate::{Failure, NotifyState, Signals, logs, notify};
+use crate::{Failure, NotifyState, Signals, event, logs, notify};
 
 /// Runs `serve` as the daemon `name` and returns its exit status.
 ///
@@ -73,7 +73,8 @@ fn prepare(level: logs::Level, supervised: bool) -> Result<(Daemon, Option<Arc<B
 }
 
 fn end(failure: &Failure, bell: Option<&Bell>) -> ExitCode {
-    error!("{:#}; {}", failure.error(), failure.consequence());
+    let id = if failure.status() == Failure::CONFIG { event::NEEDS_A_PERSON } else { event::FAILED_FOR_NOW };
+    error!(message_id = id, "{:#}; {}", failure.error(), failure.consequence());
     notify(&[NotifyState::Stopping, NotifyState::Status(&one_line(failure))]);
     if let Some(bell) = bell {
         bell.drain();

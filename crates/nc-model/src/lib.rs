@@ -7,6 +7,7 @@ mod claude;
 pub mod command;
 pub mod container_config;
 pub mod engage;
+pub mod event;
 mod folder;
 mod harmless;
 mod ids;

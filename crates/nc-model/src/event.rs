@@ -1,0 +1,25 @@
+//! What happened, as the journal's catalog knows it: the `MESSAGE_ID` of each kind of event, `systemd.journal-fields(7)`.
+//! `systemd/nanoclaw.catalog` says of each what to do.
+
+/// A run of an agent began.
+pub const RUN_BEGAN: &str = "b43401bcef9946d2914a2974129c1874";
+/// A run of an agent ended.
+pub const RUN_ENDED: &str = "52e0eec9536744caaf1e5e8b426119dc";
+/// A run of an agent failed.
+pub const RUN_FAILED: &str = "ae019c3dccdf44f5ab93800fa9049df8";
+/// A run of an agent was lost.
+pub const RUN_LOST: &str = "afe1efed1e78472888f89a718fb4bec9";
+/// A run was refused.
+pub const RUN_REFUSED: &str = "fb635bee62c146fcb1c7cb8e21d38404";
+/// An agent showed no sign of work.
+pub const RUN_HUNG: &str = "fd56459a794e4f90a76886631487c3d1";
+/// A request of an agent was refused.
+pub const REQUEST_REFUSED: &str = "14b8658a33fa4c918e6dd59d61731a31";
+/// A session was set aside.
+pub const SESSION_SET_ASIDE: &str = "c7defc7cfd2240cc98dde934a1c5e057";
+/// Messages were given up.
+pub const MESSAGE_FAILED: &str = "11efdb98477745c08abe1c49443c70a4";
+/// A new configuration was refused.
+pub const CONFIGURATION_REFUSED: &str = "6e06f43adef14a04baa9b8fde1be6d1e";
+/// The owners or a chat are told something.
+pub const NOTICE: &str = "cf2f25a2318c4eb48b2749c7d1697e3d";
