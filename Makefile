@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
-SCRIPTS = scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
+SCRIPTS = install.sh scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
 .PHONY: all build run test bench check install clean
 all: build
@@ -35,11 +35,7 @@ check:
 	scripts/check-man
 
 install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/nanoclaw $(DESTDIR)$(PREFIX)/share/doc/nanoclaw
-	install -m 755 $(CARGO_TARGET_DIR)/release/nanoclawctl $(DESTDIR)$(PREFIX)/bin/
-	for p in $(filter-out nanoclawctl,$(PROGRAMS)); do install -m 755 $(CARGO_TARGET_DIR)/release/$$p $(DESTDIR)$(PREFIX)/libexec/nanoclaw/ || exit 1; done
-	for m in man/*.[1578]; do s=$${m##*.}; install -d $(DESTDIR)$(PREFIX)/share/man/man$$s && install -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s/ || exit 1; done
-	install -m 644 nanoclaw.toml.example README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/nanoclaw/
+	@./install.sh --built="$(CARGO_TARGET_DIR)/release" --prefix="$(PREFIX)" $(if $(DESTDIR),--destdir="$(DESTDIR)")
 
 clean:
 	$(CARGO) clean
