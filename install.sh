@@ -6,6 +6,7 @@ umask 022
 cd "$(dirname "$0")"
 
 prefix=/usr/local destdir='' built=${CARGO_TARGET_DIR:-target}/release action=install dry=no purge=no
+installed=/etc/nanoclaw/nanoclaw.toml.d/10-installed.toml
 
 usage() {
     cat <<'TEXT'
@@ -59,6 +60,17 @@ files() {
     for text in nanoclaw.toml.example README.md LICENSE; do
         echo "644 $prefix/share/doc/nanoclaw/$text $text"
     done
+    for unit in systemd/*.target systemd/*.slice systemd/*.socket systemd/*.service systemd/*.timer; do
+        echo "644 $prefix/lib/systemd/system/${unit##*/} $unit"
+    done
+    for drop_in in systemd/*.service.d/*.conf systemd/system/*/*.conf; do
+        unit=${drop_in%/*}
+        echo "644 $prefix/lib/systemd/system/${unit##*/}/${drop_in##*/} $drop_in"
+    done
+    echo "644 $prefix/lib/sysusers.d/nanoclaw.conf systemd/sysusers.d/nanoclaw.conf"
+    echo "644 $prefix/lib/tmpfiles.d/nanoclaw.conf systemd/tmpfiles.d/nanoclaw.conf"
+    echo "644 $prefix/lib/systemd/catalog/nanoclaw.catalog systemd/nanoclaw.catalog"
+    echo "644 $installed systemd/10-installed.toml"
 }
 
 manifest() { echo "$destdir$prefix/share/doc/nanoclaw/installed"; }
@@ -91,9 +103,17 @@ directory() {
     directory "$(dirname "$1")" && mkdir "$1" && echo "$1" >>"$made"
 }
 
+# Units name their programs by their whole path.
+place() {
+    case $1 in
+        systemd/*) sed "s|/usr/local/|$prefix/|g" "$1" >"$2" ;;
+        *) cp "$1" "$2" ;;
+    esac
+}
+
 stage() {
     files | while read -r mode to from; do
-        directory "$(dirname "$destdir$to")" && cp "$from" "$destdir$to.new" && chmod "$mode" "$destdir$to.new" || exit 1
+        directory "$(dirname "$destdir$to")" && place "$from" "$destdir$to.new" && chmod "$mode" "$destdir$to.new" || exit 1
     done && files | { while read -r _ to _; do echo "$to"; done; sort -u "$(manifest)" 2>/dev/null || :; } | sort -u >"$(manifest).new"
 }
 
@@ -107,6 +127,34 @@ install_all() {
     trap "" HUP INT TERM
     mv -f "$(manifest).new" "$(manifest)"
     files | while read -r _ to _; do mv -f "$destdir$to.new" "$destdir$to"; done
+    [ -n "$destdir" ] || begin
+}
+
+runs_systemd() { [ -z "$destdir" ] && [ -d /run/systemd/system ]; }
+
+# Users, directories and units, where systemd runs; what ran goes on with the new programs.
+begin() {
+    if ! runs_systemd; then
+        say "systemd does not run here: nanoclawctl up starts everything in the foreground"
+        return
+    fi
+    systemd-sysusers && systemd-tmpfiles --create nanoclaw.conf && chgrp nanoclaw /etc/nanoclaw
+    journalctl --update-catalog 2>/dev/null || :
+    systemctl daemon-reload
+    systemctl try-restart nc-router.service nc-ipcd.service
+    cat >&2 <<'TEXT'
+install.sh: done. Next:
+  export NANOCLAW_DIR=/etc/nanoclaw
+  nanoclawctl group add Main --folder main --main
+  systemctl enable --now nanoclaw.target      # then: nanoclawctl talk
+TEXT
+}
+
+# Everything of ours that runs ends first: what it says last is taken in before nc-ipcd goes.
+halt() {
+    runs_systemd || return 0
+    systemctl disable --now nanoclaw.target 2>/dev/null || :
+    systemctl stop nanoclaw-agents.slice 'nc-*' 2>/dev/null || :
 }
 
 remove() { if [ "$dry" = yes ]; then echo "remove $2"; else rm "$1" "$2"; fi; }
@@ -114,12 +162,17 @@ remove() { if [ "$dry" = yes ]; then echo "remove $2"; else rm "$1" "$2"; fi; }
 uninstall_all() {
     [ -n "$destdir" ] || [ "$(id -u)" = 0 ] || cannot "only root may remove what is below $prefix"
     if [ -f "$(manifest)" ]; then
+        [ "$dry" = yes ] || halt
         while read -r to; do
-            case $to in "$prefix"/*) remove -f "$destdir$to" ;; esac
+            case $to in "$prefix"/* | "$installed") remove -f "$destdir$to" ;; esac
         done <"$(manifest)"
         remove -f "$(manifest)"
         if [ "$dry" = no ]; then
-            rmdir "$destdir$prefix/libexec/nanoclaw" "$destdir$prefix/share/doc/nanoclaw" 2>/dev/null || :
+            for dir in "$prefix/libexec/nanoclaw" "$prefix/share/doc/nanoclaw" /etc/nanoclaw/nanoclaw.toml.d /etc/nanoclaw; do
+                rmdir "$destdir$dir" 2>/dev/null || :
+            done
+            rmdir "$destdir$prefix"/lib/systemd/system/nc-*.d 2>/dev/null || :
+            ! runs_systemd || systemctl daemon-reload
         fi
     else
         say "nothing is installed below $destdir$prefix"

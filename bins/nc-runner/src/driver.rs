@@ -1,5 +1,7 @@
 //! What drives the agent of a run: its provider, with the credentials and the binary that it needs.
 
+use std::path::Path;
+
 use nc_config::{Choice, Credentials, Loaded, Provider};
 use nc_daemon::Failure;
 
@@ -40,8 +42,15 @@ fn gather(loaded: &Loaded, handed: Credentials) -> Result<Credentials, Refusal> 
     // Before the first of them is read.
     nc_daemon::hide().map_err(|error| Refusal::Failure(Failure::again(error)))?;
     let refused = |error: nc_config::CredentialError| Refusal::Request(format!("{:#}", anyhow::Error::new(error)));
-    let files = || Credentials::from_directory(&loaded.installation.credentials_dir());
+    let kept = loaded.installation.credentials_dir();
+    let files = || if is_kept_for_us(&kept) { Ok(Credentials::default()) } else { Credentials::from_directory(&kept) };
     Ok(Credentials::from_systemd().map_err(refused)?.or(handed).or(files().map_err(refused)?))
+}
+
+/// As a unit we are given what the init system has read for us from a directory that only root may enter.
+fn is_kept_for_us(kept: &Path) -> bool {
+    let given = std::env::var_os("CREDENTIALS_DIRECTORY").is_some();
+    given && std::fs::read_dir(kept).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 fn find(loaded: &Loaded) -> Result<nc_config::Claude, nc_config::NoClaude> {
