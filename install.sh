@@ -175,6 +175,8 @@ uninstall_all() {
             ! runs_systemd || systemctl daemon-reload
         fi
     else
+        # Configuration and data may be those of an installation under another prefix, which may be running.
+        [ "$purge" = no ] || [ ! -e "$destdir$installed" ] || cannot "nothing is installed below $destdir$prefix, so nothing is purged; --prefix names where it is"
         say "nothing is installed below $destdir$prefix"
     fi
     [ "$purge" = no ] || for dir in /etc/nanoclaw /var/lib/nanoclaw; do
