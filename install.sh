@@ -20,7 +20,8 @@ usage: install.sh [--prefix=DIR] [--destdir=DIR] [--built=DIR] [--dry-run]
   --uninstall    remove what was installed; configuration and data stay
   --purge        with --uninstall: remove configuration and data too
 
-Exit status: 0 done, 64 wrong use, 78 cannot be installed here (nothing was changed).
+Exit status: 0 done, 64 wrong use, 78 cannot be installed here (nothing was changed), 1 failed half-way: run it again once
+what it says is mended.
 TEXT
 }
 
@@ -138,7 +139,10 @@ begin() {
         say "systemd does not run here: nanoclawctl up starts everything in the foreground"
         return
     fi
-    systemd-sysusers && systemd-tmpfiles --create nanoclaw.conf && chgrp nanoclaw /etc/nanoclaw
+    if ! { systemd-sysusers && systemd-tmpfiles --create nanoclaw.conf && chgrp nanoclaw /etc/nanoclaw; }; then
+        say "the files are in place, but users and directories could not be made: mend that and run this again"
+        exit 1
+    fi
     journalctl --update-catalog 2>/dev/null || :
     systemctl daemon-reload
     systemctl try-restart nc-router.service nc-ipcd.service
@@ -150,7 +154,7 @@ install.sh: done. Next:
 TEXT
 }
 
-# Everything of ours that runs ends first: what it says last is taken in before nc-ipcd goes.
+# Everything of ours that runs ends first. What an agent says last is taken in when the toolkit is installed and started again.
 halt() {
     runs_systemd || return 0
     systemctl disable --now nanoclaw.target 2>/dev/null || :
