@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options, notice: &cli::Notice) -> anyhow::Result<Exi
     let unit = &notice.unit;
     let cause = cause(unit, now());
     let text = format!(
-        "{unit} has failed and is not started again by itself. `{}` says why, and `nanoclawctl doctor` what to do.",
+        "{unit} has failed. `{}` says why, and `nanoclawctl doctor` whether it runs again and what to do.",
         manager().journal(unit)
     );
     let notice = NewNotice { chat: None, unit: unit.clone(), text, cause };
