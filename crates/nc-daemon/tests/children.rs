@@ -15,7 +15,11 @@ fn every_end_is_told_once_and_by_its_kind() {
         // A signal without a name.
         ("kill -40 $$", Ended::KilledNameless),
         // Whoever stops and goes on has not ended.
-        ("(kill -CONT $$) & kill -STOP $$; wait; exit 3", Ended::Exited(3)),
+        // Continued only once it has stopped: before, that would do nothing, and it would stay stopped for good.
+        (
+            "(until grep -q '^State:.T' /proc/$$/status; do :; done; kill -CONT $$) & kill -STOP $$; wait; exit 3",
+            Ended::Exited(3),
+        ),
     ];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
