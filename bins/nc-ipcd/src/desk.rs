@@ -269,6 +269,7 @@ impl Desk {
                 return Ok(());
             }
             live.last = Some(snapshot.fingerprint().clone());
+            live.was_whole();
         }
         live.complaint = None;
         live.unfinished = false;

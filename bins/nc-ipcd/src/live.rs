@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nc_model::SessionStatus;
+use nc_model::limits::{MAX_NEW_NOTES, MAX_NEW_ROWS};
 use nc_store::{Run, RunPlan, Session, Usage};
 use nc_wire::snapshot::{Fingerprint, busy_delay};
 
@@ -13,6 +14,10 @@ const CHEAP: Duration = Duration::from_millis(5);
 
 /// How many times as long as a look took the next one waits: an agent with a huge file gets a fifth of the processor at most.
 const PAUSE_FACTOR: u32 = 4;
+
+/// How many ids of rows and of acknowledgements are remembered after a whole look; beyond that the store is asked again. More than a
+/// file may have that is read at all.
+const REMEMBERED: usize = MAX_NEW_NOTES + MAX_NEW_ROWS;
 
 /// How an agent's file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +155,15 @@ impl Live {
         self.busy = self.busy.saturating_add(1);
         self.unfinished = true;
         now.duration_since(since)
+    }
+
+    /// Everything was taken in. An agent may go on for days, and put ever new rows in the place of old ones.
+    pub(crate) fn was_whole(&mut self) {
+        for ids in [&mut self.known, &mut self.done, &mut self.begun] {
+            if ids.len() > REMEMBERED {
+                *ids = HashSet::new();
+            }
+        }
     }
 
     /// The file's lock was free.

@@ -137,7 +137,7 @@ impl Run {
         let whose = (target.group, &target.folder, target.is_main);
         let workplace = Workplace::new(&self.installation, session.clone(), whose)?;
         if target.status == SessionStatus::SetAside {
-            let aside = workplace.set_aside()?;
+            let aside = workplace.set_aside(&self.id)?;
             warn!(
                 session = target.session,
                 ?aside,

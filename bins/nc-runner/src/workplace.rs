@@ -9,7 +9,10 @@ use crate::refusal::at;
 use anyhow::{Context, bail};
 use nc_config::{Choice, Installation, SessionDir};
 use nc_model::{FolderName, GroupId};
-use nc_sandbox::{Identity, Limits, Mount, Network, Point, Spec, give_tree, let_read_tree, prepare_mount_points};
+use nc_sandbox::{
+    Identity, Limits, Mount, Network, Point, Spec, give_tree, let_owner_use, let_read_tree, prepare_mount_points,
+};
+use nc_wire::mailbox::schema::{BESIDE_INBOUND, HEARTBEAT_FILE};
 
 /// Where the agent finds itself and its files: AGENT-WIRE.md, part A.
 const AGENT: &str = "/app/nc-agent";
@@ -71,7 +74,13 @@ impl Workplace {
         for directory in [&self.session.work_dir, &self.session.inbox, &self.group, &self.provider] {
             fs::create_dir_all(directory).with_context(|| at("make", directory))?;
         }
-        remove_if_there(&self.session.heartbeat)?;
+        for tree in [&self.session.work_dir, &self.group, &self.provider] {
+            let_owner_use(tree, self.identity)?;
+        }
+        // The sign of the agent before, and what SQLite would take for part of `inbound.db`.
+        for name in std::iter::once(HEARTBEAT_FILE).chain(BESIDE_INBOUND.iter().copied()) {
+            clear_away(&self.session.work_dir, name, suffix)?;
+        }
         let points = [
             Point::File("inbound.db"),
             Point::Directory("inbox"),
@@ -93,10 +102,13 @@ impl Workplace {
     /// Moves an `outbound.db` that nobody could read out of the agent's sight, so that the agent makes a new one.
     ///
     /// The caller holds the session's lock. One is kept, beside the session's two directories, for a person to see.
-    pub(crate) fn set_aside(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn set_aside(&self, suffix: &str) -> anyhow::Result<PathBuf> {
+        let_owner_use(&self.session.work_dir, self.identity)?;
         let aside = self.session.root.join("set-aside");
-        if aside.exists() {
-            fs::remove_dir_all(&aside).with_context(|| at("remove", &aside))?;
+        if aside.exists() && fs::remove_dir_all(&aside).is_err() {
+            // An agent can make trees that nobody can remove in one go, and the next agent does not wait for that.
+            let away = self.session.root.join(format!("set-aside-{suffix}"));
+            fs::rename(&aside, away).with_context(|| at("set aside", &aside))?;
         }
         fs::create_dir(&aside).with_context(|| at("make", &aside))?;
         for name in ["outbound.db", "outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
@@ -172,11 +184,15 @@ fn agent(libexec: &Path) -> anyhow::Result<PathBuf> {
     })
 }
 
-fn remove_if_there(path: &Path) -> anyhow::Result<()> {
-    match fs::symlink_metadata(path) {
-        // An agent may have made anything of it.
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path).with_context(|| at("remove", path)),
-        Ok(_) => fs::remove_file(path).with_context(|| at("remove", path)),
+/// Removes the file `name`; a directory, which may be too deep to be removed, is moved out of the way.
+fn clear_away(directory: &Path, name: &str, suffix: &str) -> anyhow::Result<()> {
+    let path = directory.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => {
+            let away = directory.join(format!("misplaced-{suffix}-{name}"));
+            fs::rename(&path, away).with_context(|| at("set aside", &path))
+        }
+        Ok(_) => fs::remove_file(&path).with_context(|| at("remove", &path)),
         Err(_) => Ok(()),
     }
 }

@@ -30,6 +30,14 @@ pub const JSON_DEPTH: usize = 32;
 /// How many request files of a group may wait.
 pub const MAX_WAITING_FILES: usize = 10_000;
 
+/// How many new rows of `messages_out` may wait in a mailbox. A guess: what an agent writes is taken in within milliseconds, and a
+/// thousand wait after a long stop.
+pub const MAX_NEW_ROWS: usize = 10_000;
+
+/// How many new rows of any other table may be in a mailbox. Containers keep their acknowledgements for as long as a session
+/// lives, and after a start of the host all of them are new.
+pub const MAX_NEW_NOTES: usize = 100_000;
+
 /// The largest `outbound.db` and the largest journal of it, in bytes.
 pub const MAX_MAILBOX_BYTES: u64 = 64 * 1024 * 1024;
 

@@ -3,14 +3,14 @@
 //! An agent may have made what lies in these trees, so no link is followed and every step is taken from an open directory.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::dir::Dir;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use rustix::fs::XattrFlags;
 
 use crate::{Identity, SandboxError};
@@ -57,6 +57,60 @@ pub fn let_read_tree(path: &Path, identity: Identity) -> Result<(), SandboxError
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
         Err(errno) => Err(failed(errno.into())),
     }
+}
+
+/// Gives the owner of the directory `path` back what it takes to use it and what lies directly in it, where that is `identity`: an
+/// agent may have shut itself out.
+///
+/// What lies deeper keeps no agent from starting, and is its own to open.
+///
+/// # Errors
+/// [`SandboxError`] where a mode cannot be changed.
+pub fn let_owner_use(path: &Path, identity: Identity) -> Result<(), SandboxError> {
+    let owner = match identity {
+        Identity::Own => geteuid(),
+        Identity::Drop { uid, .. } => Uid::from_raw(uid),
+    };
+    let failed = |errno| SandboxError::file("open for its owner", path, errno);
+    unlock(AT_FDCWD, path, owner).map_err(failed)?;
+    let directory = match openat(AT_FDCWD, path, DIRECTORY, Mode::empty()) {
+        // Somebody else's, who knows why.
+        Err(nix::Error::EACCES | nix::Error::ENOENT | nix::Error::ENOTDIR | nix::Error::ELOOP) => return Ok(()),
+        directory => directory.map_err(failed)?,
+    };
+    let mut entries = Dir::from_fd(directory).map_err(failed)?;
+    let names: Vec<_> = entries.iter().filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).collect();
+    for name in names.iter().filter(|name| !matches!(name.as_bytes(), b"." | b"..")) {
+        match unlock(&entries, Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())), owner) {
+            // A run of the same group may have removed it, or put something else in its place.
+            Ok(()) | Err(nix::Error::ENOENT | nix::Error::ENOTDIR | nix::Error::ELOOP) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Lets `owner` read and write the file, or enter the directory, where it is theirs. Links and all else are left as they are.
+fn unlock(at: impl AsFd, name: &Path, owner: Uid) -> nix::Result<()> {
+    if wanted(&fstatat(&at, name, AtFlags::AT_SYMLINK_NOFOLLOW)?, owner).is_none() {
+        return Ok(());
+    }
+    let held = openat(&at, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    let Some(mode) = wanted(&fstat(&held)?, owner) else { return Ok(()) };
+    // A descriptor that only names something cannot be changed by itself, but the way to it leads nowhere else.
+    let way = format!("/proc/self/fd/{}", held.as_raw_fd());
+    fchmodat(AT_FDCWD, way.as_str(), mode, FchmodatFlags::FollowSymlink)
+}
+
+/// The mode that something of `owner` needs; none where it is as it should be.
+fn wanted(stat: &FileStat, owner: Uid) -> Option<Mode> {
+    let needed = match kind(stat) {
+        SFlag::S_IFDIR => Mode::S_IRWXU,
+        SFlag::S_IFREG => Mode::S_IRUSR | Mode::S_IWUSR,
+        _ => return None,
+    };
+    let mode = Mode::from_bits_truncate(stat.st_mode);
+    (stat.st_uid == owner.as_raw() && !mode.contains(needed)).then_some(mode | needed)
 }
 
 /// An access list as acl(5) and the kernel's `posix_acl_xattr.h` lay it out: the owner everything, `uid` to read, others nothing.

@@ -2,10 +2,12 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
-use nc_sandbox::{FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID, Point, give_tree, prepare_mount_points};
+use nc_sandbox::{
+    FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID, Point, give_tree, let_owner_use, prepare_mount_points,
+};
 use nix::unistd::{Gid, Uid};
 
 const AGENT: u32 = LAST_UNNAMED_UID;
@@ -109,4 +111,27 @@ fn an_installation_decides_whose_its_sandboxes_are() {
     assert_eq!(of(), Identity::Drop { uid: 4711, gid: 4711 }, "never root's group");
     let missing = Identity::for_installation(&place.path().join("missing")).expect_err("there is none");
     assert!(missing.to_string().contains("missing"), "{missing}");
+}
+
+#[test]
+fn who_has_shut_himself_out_is_let_in_and_no_link_is_followed() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (tree, outside) = (place.path().join("tree"), place.path().join("outside"));
+    fs::create_dir_all(tree.join("deep/deeper")).expect("a tree");
+    fs::write(tree.join("file"), "x").expect("a file");
+    fs::write(tree.join("program"), "x").expect("a file");
+    fs::write(&outside, "x").expect("a file");
+    symlink(&outside, tree.join("link")).expect("a link");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    set(&tree.join("program"), 0o710);
+    for shut in [outside.as_path(), &tree.join("file"), &tree.join("deep/deeper"), &tree.join("deep"), &tree] {
+        set(shut, 0);
+    }
+    let_owner_use(&tree, Identity::Own).expect("let in");
+    let found = [tree.clone(), tree.join("deep"), tree.join("file"), tree.join("program")].map(|path| mode(&path));
+    assert_eq!(found, [0o700, 0o700, 0o600, 0o710]);
+    set(&tree.join("deep/deeper"), 0o700);
+    assert_eq!(mode(&outside), 0, "what a link leads to stays as it is");
+    let_owner_use(&tree.join("none"), Identity::Own).expect_err("there is nothing of that name");
 }

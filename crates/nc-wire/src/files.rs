@@ -185,6 +185,10 @@ fn check(found: &Metadata, name: &str, most: u64) -> Result<(), FileError> {
     if !kind.is_file() {
         return Err(FileError::NotPlain { name: name(), found: "a pipe or device" });
     }
+    // Its owner removed it after it was opened, as SQLite does with its journal.
+    if found.nlink() == 0 {
+        return Err(FileError::Missing { name: name() });
+    }
     if found.nlink() != 1 {
         return Err(FileError::Linked { name: name(), links: found.nlink() });
     }

@@ -256,3 +256,46 @@ fn a_file_that_shrinks_and_grows_while_it_is_read_is_survived() {
     agent.join().expect("the agent ends");
     assert!(seen[0] > 0, "it was never read: {seen:?}");
 }
+
+/// Runs `agent` over and over while `looks` looks are made, none of which may refuse the file; gives how many of them saw it.
+fn looks_beside(work: &Work, looks: usize, agent: impl FnMut() + Send) -> usize {
+    let (stop, mut agent) = (AtomicBool::new(false), agent);
+    let found = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                agent();
+            }
+        });
+        let look = |seen, _| work.look_unwatched().map(|look| seen + usize::from(matches!(look, Look::Snapshot(_))));
+        let found = (0..looks).try_fold(0, look);
+        stop.store(true, Ordering::Relaxed);
+        found
+    });
+    found.unwrap_or_else(|error| panic!("an honest file is refused: {}", work::chain(&error)))
+}
+
+#[test]
+fn a_journal_that_vanishes_while_it_is_opened_is_no_journal() {
+    let work = committed();
+    let journal = work.journal();
+    let seen = looks_beside(&work, 20_000, || {
+        // As SQLite leaves the head of a journal that is over.
+        fs::write(&journal, [0; 512]).expect("a journal");
+        fs::remove_file(&journal).expect("its end");
+    });
+    assert_eq!(seen, 20_000);
+}
+
+#[test]
+fn a_file_that_vanishes_while_it_is_opened_is_absent() {
+    let work = committed();
+    let (database, spare) = (work.database(), work.path().join("spare"));
+    fs::copy(&database, &spare).expect("a copy");
+    looks_beside(&work, 5_000, || {
+        drop(fs::remove_file(&database));
+        let another = work.path().join("another");
+        fs::copy(&spare, &another).expect("a copy");
+        fs::rename(&another, &database).expect("it is there again");
+    });
+    assert_committed(&work);
+}

@@ -108,18 +108,48 @@ fn a_schema_that_does_not_parse_is_refused() {
 }
 
 #[test]
-fn a_million_rows_are_bounded_in_time() {
+fn a_million_new_rows_are_refused_together() {
     let work = Work::new();
     work.sql(LOOSE);
     work.sql(
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000)
          INSERT INTO messages_out (id, seq) SELECT x, -x FROM n",
     );
-    // It is read in time, on a fast machine, or refused for it; the look itself is timed.
-    match work.snapshot().messages_out(|_| false) {
-        Ok(rows) => assert!(rows.more && rows.rows.len() <= 1000),
-        Err(error) => assert!(matches!(error, SnapshotError::TooSlow { .. }), "{error:?}"),
-    }
+    let error = work.snapshot().messages_out(|_| false).expect_err("too many");
+    assert_eq!(error.to_string(), "read table messages_out of outbound.db: it has more than 10000 new rows");
+    assert_eq!(error.verdict(), Verdict::Refuse);
+}
+
+#[test]
+fn rows_that_are_known_do_not_count() {
+    let work = Work::new();
+    work.sql(LOOSE);
+    work.sql(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000)
+         INSERT INTO messages_out (id, seq) SELECT CAST(x AS TEXT), 2 * x + 1 FROM n",
+    );
+    let long_known = |id: &str| id.parse::<u32>().is_ok_and(|n| n > 10_000);
+    let rows = work.snapshot().messages_out(long_known).expect("as many as there may be");
+    assert!(rows.more && rows.rows.len() == 1000);
+    work.sql("INSERT INTO messages_out (id, seq) VALUES ('one more', 3)");
+    let refused = work.snapshot().messages_out(long_known);
+    assert!(matches!(refused, Err(SnapshotError::TooManyRows { table: "messages_out", most: 10_000 })), "{refused:?}");
+}
+
+#[test]
+fn acknowledgements_are_kept_for_long_and_not_for_ever() {
+    let work = Work::with_tables();
+    let fill = |from: u32, to: u32| {
+        work.sql(&format!(
+            "WITH RECURSIVE n(x) AS (SELECT {from} UNION ALL SELECT x + 1 FROM n WHERE x < {to})
+             INSERT INTO processing_ack SELECT x, 'completed', '2026-11-24 18:00:00' FROM n"
+        ));
+    };
+    fill(1, 100_000);
+    assert_eq!(work.snapshot().acks(|_| false).expect("as many as there may be").rows.len(), 1000);
+    fill(100_001, 100_001);
+    let refused = work.snapshot().acks(|_| false);
+    assert!(matches!(refused, Err(SnapshotError::TooManyRows { table: "processing_ack", .. })), "{refused:?}");
 }
 
 #[test]

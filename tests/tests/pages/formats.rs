@@ -133,6 +133,8 @@ fn limits_of_the_mailbox() -> Vec<(&'static str, &'static str, String)> {
         ("MAX_ROW_BYTES", "a row", format_size(limits::MAX_ROW_BYTES)),
         ("MAX_TEXT_BYTES", "a text", of_text),
         ("MAX_ROWS_A_LOOK", "a look", grouped(limits::MAX_ROWS_A_LOOK)),
+        ("MAX_NEW_ROWS", "new rows", grouped(limits::MAX_NEW_ROWS)),
+        ("MAX_NEW_NOTES", "new rows", grouped(limits::MAX_NEW_NOTES)),
         ("MAX_LOOK_BYTES", "a look", format_size(limits::MAX_LOOK_BYTES)),
         ("MAX_FILE", "attachments", format_size(limits::MAX_FILE)),
         ("MAX_FILES", "attachments", format!("{} of them", limits::MAX_FILES)),

@@ -8,7 +8,7 @@ mod inbound;
 mod outbound;
 mod watch;
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::{AccessFlags, access};
 
 pub use error::MailboxError;
 pub use inbound::{Address, AddressBook, Addressee, Bounds, Look, PendingRow};
@@ -28,7 +29,7 @@ pub use watch::Watch;
 use inbound::Inbound;
 use outbound::Outbound;
 
-use super::schema::{HEARTBEAT_FILE, INBOUND_FILE, OUTBOUND_FILE};
+use super::schema::{BESIDE_INBOUND, HEARTBEAT_FILE, INBOUND_FILE, OUTBOUND_FILE};
 
 /// One session's mailbox, from inside its sandbox.
 #[derive(Debug)]
@@ -56,7 +57,24 @@ impl Mailbox {
     }
 
     fn inbound(&self) -> rusqlite::Result<Inbound> {
+        self.clear_beside_inbound();
         Inbound::open(&self.workspace.join(INBOUND_FILE))
+    }
+
+    /// Removes what something in the sandbox has put beside the host's file, which is mounted there alone and read-only. Where it is not,
+    /// the host writes here itself.
+    fn clear_beside_inbound(&self) {
+        if access(&self.workspace.join(INBOUND_FILE), AccessFlags::W_OK) != Err(Errno::EROFS) {
+            return;
+        }
+        for name in BESIDE_INBOUND {
+            let path = self.workspace.join(name);
+            // What cannot be removed is a directory; one that cannot be moved either shows in what SQLite says.
+            if fs::remove_file(&path).is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+                let away = self.workspace.join(format!("misplaced-{}-{name}", uuid::Uuid::now_v7()));
+                drop(fs::rename(&path, away));
+            }
+        }
     }
 
     /// Reads what waits, oldest first and within `bounds`, where any of it asks for a turn.

@@ -3,6 +3,10 @@
 /// The name of the host's file in `in/`, and in the sandbox below `/workspace`.
 pub const INBOUND_FILE: &str = "inbound.db";
 
+/// What SQLite takes for part of [`INBOUND_FILE`] where it lies beside it. In `work/`, which the agent writes, none of it is the host's:
+/// it would make `inbound.db` unreadable, or something else of it.
+pub const BESIDE_INBOUND: &[&str] = &["inbound.db-journal", "inbound.db-wal", "inbound.db-shm"];
+
 /// The name of the agent's file in `work/`, and in the sandbox below `/workspace`.
 pub const OUTBOUND_FILE: &str = "outbound.db";
 

@@ -67,11 +67,18 @@ fn locked(work: BorrowedFd<'_>, file: &PlainFile, limits: &Limits) -> Result<Tak
         return Ok(Taken::Busy);
     };
     // It may have changed between the opening and the lock. What is found now, before it is read, is its fingerprint.
-    let found = file.metadata_now(limits.file)?;
+    let found = match file.metadata_now(limits.file) {
+        Err(FileError::Missing { .. }) => return Ok(Taken::Absent),
+        found => found?,
+    };
     let head = fingerprint::head(file.file()).map_err(unreadable)?;
-    let filled = match hot_journal(work, &lock, limits)? {
-        Some(journal) => fill_rolled_back(conn, lock, file, &found, &journal, limits),
-        None => fill(conn, file, &found, &head, limits),
+    let filled = match hot_journal(work, &lock, limits) {
+        // A writer that gives up shortens it.
+        Err(SnapshotError::File(FileError::Changed { .. })) => return Ok(Taken::Busy),
+        journal => match journal? {
+            Some(journal) => fill_rolled_back(conn, lock, file, &found, &journal, limits),
+            None => fill(conn, file, &found, &head, limits),
+        },
     };
     match filled? {
         Filled::Nothing => Ok(Taken::Absent),

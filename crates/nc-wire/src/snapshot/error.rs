@@ -41,6 +41,14 @@ pub enum SnapshotError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A table has more new rows than could be taken in.
+    #[error("read table {table} of outbound.db: it has more than {most} new rows")]
+    TooManyRows {
+        /// The table.
+        table: &'static str,
+        /// The limit.
+        most: usize,
+    },
     /// SQLite needed more than its time.
     #[error("read outbound.db: it took more than {} ms", limit.as_millis())]
     TooSlow {
@@ -76,6 +84,7 @@ impl SnapshotError {
             | Self::Wal
             | Self::Journal { .. }
             | Self::Table { .. }
+            | Self::TooManyRows { .. }
             | Self::TooSlow { .. }
             | Self::TooMuchMemory
             | Self::Damaged(_) => Verdict::Refuse,

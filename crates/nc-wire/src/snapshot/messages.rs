@@ -1,7 +1,7 @@
 //! The rows of `messages_out`.
 
 use nc_model::Timestamp;
-use nc_model::limits::{MAX_ID_BYTES, MAX_ROW_BYTES, MAX_SEQ};
+use nc_model::limits::{MAX_ID_BYTES, MAX_NEW_ROWS, MAX_ROW_BYTES, MAX_SEQ};
 
 use super::fields::Fields;
 use super::table::{Rows, Table};
@@ -33,6 +33,7 @@ const MESSAGES_OUT: Table = Table {
         "thread_id",
         "content",
     ],
+    most_new: MAX_NEW_ROWS,
 };
 
 /// A row of `messages_out`, checked.

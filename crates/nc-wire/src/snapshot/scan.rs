@@ -1,6 +1,7 @@
 //! Reading the new rows of a table: which there are, how large each is, and then each for itself.
 
 use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
 
 use nc_model::limits::MAX_ID_BYTES;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
@@ -24,6 +25,20 @@ pub(super) struct Scan<'s> {
     pub(super) table: &'static Table,
 }
 
+/// Why a scan did not come to its end.
+pub(super) enum ScanError {
+    /// SQLite gave up.
+    Sqlite(rusqlite::Error),
+    /// More rows are new than the table may have: nothing was taken.
+    TooManyRows,
+}
+
+impl From<rusqlite::Error> for ScanError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
 impl Scan<'_> {
     /// Adds to `taken` the rows that are not known, up to the limits. After an error it holds what came before.
     pub(super) fn run<T>(
@@ -31,13 +46,16 @@ impl Scan<'_> {
         known: impl FnMut(&str) -> bool,
         read: impl Fn(&Fields<'_>) -> Result<T, FieldError>,
         taken: &mut Rows<T>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), ScanError> {
         let (listed, listing) = list(self.conn, self.table, self.limits, known);
-        taken.more = listed.cut || listing.is_err();
+        if listed.new > self.table.most_new {
+            return Err(ScanError::TooManyRows);
+        }
+        taken.more = listed.new > listed.first.len() || listing.is_err();
         if !listed.first.is_empty() {
             self.fetch(listed.first, read, taken)?;
         }
-        listing
+        Ok(listing?)
     }
 
     fn fetch<T>(
@@ -74,8 +92,8 @@ impl Scan<'_> {
 struct List {
     /// The first of them, in the table's order.
     first: Vec<Listed>,
-    /// Whether there are more.
-    cut: bool,
+    /// How many there are; at one more than the table may have the count ends.
+    new: usize,
 }
 
 /// Lists the rows that are not known. Where that fails on the way, what came before is listed.
@@ -87,34 +105,36 @@ fn list(
     limits: &Limits,
     mut known: impl FnMut(&str) -> bool,
 ) -> (List, rusqlite::Result<()>) {
-    let (mut first, mut cut) = (BinaryHeap::new(), false);
+    let (mut first, mut new) = (BinaryHeap::new(), 0);
     let listing = each_row(conn, table, |row| {
         let row = match readable_key(row)? {
-            Some(id) if known(id) => return Ok(()),
+            Some(id) if known(id) => return Ok(ControlFlow::Continue(())),
             Some(id) => Listed::new(row, id.to_owned(), Some(id.to_owned()))?,
             None => Listed::new(row, format!("(row {})", row.get::<_, i64>(1)?), None)?,
         };
         if row.id.is_some() || !known(&row.key) {
+            new += 1;
             first.push(row);
         }
         if first.len() > limits.rows {
             first.pop();
-            cut = true;
         }
-        Ok(())
+        Ok(if new > table.most_new { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
-    (List { first: first.into_sorted_vec(), cut }, listing)
+    (List { first: first.into_sorted_vec(), new }, listing)
 }
 
 fn each_row(
     conn: &Connection,
     table: &Table,
-    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
     let mut query = conn.prepare(&list_sql(table))?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        each(row)?;
+        if each(row)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }

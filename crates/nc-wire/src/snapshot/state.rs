@@ -1,7 +1,7 @@
 //! The other tables of `outbound.db`: acknowledgements, what the agent keeps for itself, and what it is doing.
 
 use nc_model::Timestamp;
-use nc_model::limits::{MAX_ID_BYTES, MAX_TEXT_BYTES};
+use nc_model::limits::{MAX_ID_BYTES, MAX_NEW_NOTES, MAX_TEXT_BYTES};
 
 use super::fields::Fields;
 use super::table::{Rows, Table};
@@ -14,10 +14,16 @@ const PROCESSING_ACK: Table = Table {
     key: "message_id",
     order: "_rowid_",
     columns: &["message_id", "status", "status_changed"],
+    most_new: MAX_NEW_NOTES,
 };
 
-const SESSION_STATE: Table =
-    Table { name: "session_state", key: "key", order: "_rowid_", columns: &["key", "value", "updated_at"] };
+const SESSION_STATE: Table = Table {
+    name: "session_state",
+    key: "key",
+    order: "_rowid_",
+    columns: &["key", "value", "updated_at"],
+    most_new: MAX_NEW_NOTES,
+};
 
 const CONTAINER_STATE: Table = Table {
     name: "container_state",
@@ -25,6 +31,7 @@ const CONTAINER_STATE: Table = Table {
     key: "current_tool",
     order: "_rowid_",
     columns: &["current_tool", "tool_declared_timeout_ms", "tool_started_at", "updated_at"],
+    most_new: MAX_NEW_NOTES,
 };
 
 /// A row of `processing_ack`: how far the agent is with a message.

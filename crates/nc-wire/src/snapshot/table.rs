@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::fields::Fields;
-use super::scan::Scan;
+use super::scan::{Scan, ScanError};
 use super::{RowError, Snapshot, SnapshotError};
 use crate::json::FieldError;
 
@@ -21,6 +21,8 @@ pub(super) struct Table {
     pub(super) order: &'static str,
     /// The columns that are read, in order.
     pub(super) columns: &'static [&'static str],
+    /// How many rows may be new at one look.
+    pub(super) most_new: usize,
 }
 
 /// New rows of a table, each for itself.
@@ -56,8 +58,9 @@ impl Snapshot {
         let scan = Scan { conn: &self.conn, allowance: &self.allowance, limits: &self.limits, table };
         let mut taken = Rows::default();
         match scan.run(known, read, &mut taken) {
-            Err(error) if taken.rows.is_empty() => Err(failed(error)),
-            Err(_) => Ok(Rows { more: true, ..taken }),
+            Err(ScanError::TooManyRows) => Err(SnapshotError::TooManyRows { table: table.name, most: table.most_new }),
+            Err(ScanError::Sqlite(error)) if taken.rows.is_empty() => Err(failed(error)),
+            Err(ScanError::Sqlite(_)) => Ok(Rows { more: true, ..taken }),
             Ok(()) => Ok(taken),
         }
     }
