@@ -1,6 +1,6 @@
 //! Commands that end, or else.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,9 +15,22 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// # Panics
 /// Where it cannot be started, or does not end in time; it is killed then.
 pub fn finish(command: &mut Command) -> Output {
+    finish_with(command, &[], LONGEST)
+}
+
+/// The same, with `input` on standard input where there is any, and so much patience.
+pub(crate) fn finish_with(command: &mut Command, input: &[u8], patience: Duration) -> Output {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-    let ended = end(&mut child, LONGEST);
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_vec();
+        // It may leave before it has read everything; what it said and how it ended says so then.
+        thread::spawn(move || stdin.write_all(&input).ok());
+    }
+    let ended = end(&mut child, patience);
     if ended.is_none() {
         child.kill().expect("a child can be killed");
         child.wait().expect("a child can be waited for");
@@ -25,7 +38,7 @@ pub fn finish(command: &mut Command) -> Output {
     let output = |thread: JoinHandle<Vec<u8>>| thread.join().expect("a reader does not panic");
     let (stdout, stderr) = (output(stdout), output(stderr));
     let said = || format!("{}\n{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    let status = ended.unwrap_or_else(|| panic!("{command:?} did not end within {LONGEST:?}:\n{}", said()));
+    let status = ended.unwrap_or_else(|| panic!("{command:?} did not end within {patience:?}:\n{}", said()));
     Output { status, stdout, stderr }
 }
 
