@@ -15,7 +15,7 @@ pub(crate) use self::admin::*;
 #[command(name = "nanoclawctl", version, max_term_width = 100)]
 #[command(after_help = "Exit status: 0; 1 the answer is no or a command failed; 64 usage; 75 try again; \
     78 a person must look first.\nThe installation is --dir, else NANOCLAW_DIR, else the nearest directory above with a \
-    nanoclaw.toml or a checkout, else /var/lib/nanoclaw.")]
+    nanoclaw.toml or a checkout, else what is installed: ~/.config/nanoclaw, or /etc/nanoclaw.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,

@@ -206,6 +206,25 @@ fn the_configuration_says_where_each_value_came_from() {
 }
 
 #[test]
+fn a_users_installation_is_found_where_none_is_named_and_none_lies_above() {
+    let house = House::new();
+    let home = house.path().join("home");
+    let elsewhere = tempfile::Builder::new().prefix("nc-elsewhere.").tempdir().expect("a directory");
+    let shown = |variable: &str, value: &std::path::Path| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_nanoclawctl"));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env(variable, value).current_dir(elsewhere.path());
+        let output = nc_testkit::finish(command.args(["config", "show"]));
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        shown.lines().any(|line| line.split_whitespace().take(2).eq(["max_runs", "7"]))
+    };
+    let config = home.join(".config");
+    fs::create_dir_all(config.join("nanoclaw/nanoclaw.toml.d")).expect("a configuration");
+    fs::write(config.join("nanoclaw/nanoclaw.toml.d/10-installed.toml"), "max_runs = 7\n").expect("a configuration");
+    assert!(shown("HOME", &home) && shown("XDG_CONFIG_HOME", &config));
+    assert!(!shown("HOME", elsewhere.path()));
+}
+
+#[test]
 fn a_newer_store_and_one_that_is_none_are_named() {
     let house = House::new();
     fs::create_dir(house.path().join("store")).expect("made");

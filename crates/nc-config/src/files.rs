@@ -6,10 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::ConfigError;
-use crate::place::FILE;
-
-/// The directory of further files beside nanoclaw.toml.
-const DROP_INS: &str = "nanoclaw.toml.d";
+use crate::place::{DROP_INS, FILE};
 
 /// The largest configuration file, in bytes. A guess: all keys with their comments take 4 KiB.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;

@@ -36,9 +36,10 @@ pub fn load(options: &Options) -> Result<Loaded, ConfigError> {
 }
 
 pub(crate) fn load_with(options: &Options, environment: Vec<(OsString, OsString)>) -> Result<Loaded, ConfigError> {
+    let home = place::home(&environment);
     let variables = ours(environment)?;
     let dir = variables.iter().find(|(name, _)| name == ENV_DIR).map(|(_, value)| value.as_os_str());
-    let dir = place::find(options.dir.as_deref(), dir)?;
+    let dir = place::find(options.dir.as_deref(), dir, home.as_deref())?;
     let mut layers = Layers::new()?;
     for (path, text) in files::read_all(&dir)? {
         layers.file(&path, &text)?;
