@@ -54,7 +54,10 @@ pub(crate) fn serve(options: &Options) -> Result<(), Failure> {
     let start = StartObject::read(io::stdin().lock()).map_err(Failure::look)?;
     let who = Who::of(&start)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::again)?;
-    let mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
+    let mut mailbox = Mailbox::open(&options.workspace).map_err(Failure::again)?;
+    if let Some(why) = mailbox.unusable() {
+        warn!("outbound.db could not be used and was moved away, a new one is made: {:#}", anyhow::Error::from(why));
+    }
     let (directory, context) = (directory(&options.workspace), context(&start.timezone));
     info!("run {} of session {}, provider {}", start.run, start.session, start.provider);
     let run = Run { options, start, mailbox, directory, context };

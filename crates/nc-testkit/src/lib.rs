@@ -14,6 +14,7 @@ mod binaries;
 mod claude;
 mod command;
 mod deadline;
+pub mod hostile;
 pub mod machine;
 pub mod messages_api;
 pub mod processes;

@@ -14,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-use crate::session::{Agent, Session, program, run, start_object};
+use crate::session::{Agent, DEADLINE, Session, program, run, start_object};
 
 /// A thread's children inherit its filter: this one's know no inotify.
 fn start_without_inotify(session: &Session) -> Agent {
@@ -147,7 +147,19 @@ fn a_thing_in_the_place_of_its_own_mailbox_is_refused_at_once() {
     refuses(|path| mkfifo(path, Mode::S_IRWXU).expect("a pipe"), "open \"outbound.db\"");
     refuses(|path| symlink("/etc/passwd", path).expect("a link"), "open \"outbound.db\"");
     refuses(|path| fs::create_dir(path).expect("a directory"), "open \"outbound.db\"");
-    refuses(|path| fs::write(path, "x".repeat(5000)).expect("a file"), "open outbound.db: file is not a database");
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_used_makes_way_for_a_new_one() {
+    let session = Session::new();
+    fs::write(session.work().join("outbound.db"), "x".repeat(5000)).expect("rubbish");
+    session.say("1", "hello");
+    let _agent = session.start("");
+    nc_testkit::wait_until(DEADLINE, "it is kept for a person to see", || {
+        let mut names = fs::read_dir(session.work()).expect("it lists").flatten().map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().starts_with("misplaced-"))
+    });
+    session.until_completed(&["1"]);
 }
 
 #[test]

@@ -40,20 +40,39 @@ pub struct Mailbox {
     host_seq: i64,
     /// The highest `seq` that was there at the first look: `on_wake` rows above it are for the next container.
     wake_horizon: Option<i64>,
+    /// Why the file that was there could not be used.
+    unusable: Option<MailboxError>,
 }
 
 impl Mailbox {
     /// Opens the mailbox in `workspace`: makes `outbound.db` where it is missing, and gives back what an agent that died
     /// had taken and not finished.
     ///
+    /// Whatever ran in the sandbox before may have written the file. One that cannot be used for what stands in it is moved away, and
+    /// a new one is made: see [`Self::unusable`].
+    ///
     /// # Errors
-    /// [`MailboxError`] where `outbound.db` cannot be made, opened or written, or is no SQLite file. `inbound.db` is not
-    /// looked at yet.
+    /// [`MailboxError`] where `outbound.db` cannot be made, opened or written. `inbound.db` is not looked at yet.
     pub fn open(workspace: &Path) -> Result<Self, MailboxError> {
+        match Self::open_as_it_is(workspace) {
+            Err(error) if error.is_of_content() => {
+                move_away(workspace)?;
+                Ok(Self { unusable: Some(error), ..Self::open_as_it_is(workspace)? })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Why the `outbound.db` that was there had to make way for a new one; none where it is the same. It is said once.
+    pub fn unusable(&mut self) -> Option<MailboxError> {
+        self.unusable.take()
+    }
+
+    fn open_as_it_is(workspace: &Path) -> Result<Self, MailboxError> {
         let mut outbound = Outbound::open(&workspace.join(OUTBOUND_FILE))?;
         outbound.hand_back()?;
         outbound.clear_tool()?;
-        Ok(Self { workspace: workspace.to_owned(), outbound, host_seq: 0, wake_horizon: None })
+        Ok(Self { workspace: workspace.to_owned(), outbound, host_seq: 0, wake_horizon: None, unusable: None })
     }
 
     fn inbound(&self) -> rusqlite::Result<Inbound> {
@@ -197,6 +216,20 @@ impl Mailbox {
         });
         touched.map_err(|source| MailboxError::File { operation: "touch", name: HEARTBEAT_FILE.to_owned(), source })
     }
+}
+
+/// Moves `outbound.db` out of the way, and its journal, which belongs to no other file.
+fn move_away(workspace: &Path) -> Result<(), MailboxError> {
+    let id = uuid::Uuid::now_v7();
+    for name in [OUTBOUND_FILE, "outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
+        match fs::rename(workspace.join(name), workspace.join(format!("misplaced-{id}-{name}"))) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(MailboxError::File { operation: "rename", name: name.to_owned(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Sets the time of the file itself, or of the link that something put in its place.

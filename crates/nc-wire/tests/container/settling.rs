@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use nc_wire::mailbox::container::Mailbox;
 use nc_wire::mailbox::{AckStatus, InStatus};
 use rusqlite::Connection;
 
-use crate::session::{NOW, PLENTY, Session, ack, settle};
+use crate::session::{NOW, PLENTY, Session, ack, ids, settle};
 
 #[test]
 fn numbers_are_odd_and_above_the_highest_of_both_sides() {
@@ -141,11 +140,55 @@ fn of_many_runs_the_usage_of_the_newest_few_is_kept() {
     assert_eq!(mailbox.state("other").expect("a state"), None);
 }
 
+/// Opens the mailbox of an agent that has left `sql` in its file, and sees that the next one can work.
+fn works_after(sql: &str, why: &str) {
+    let session = Session::with_rows(&["1"]);
+    drop(session.open());
+    rusqlite::Connection::open(session.outbound()).expect("it opens").execute_batch(sql).expect("the statements run");
+    let mut mailbox = session.open();
+    let said = mailbox.unusable().map(|error| format!("{error}: {:?}", std::error::Error::source(&error)));
+    assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{sql}: {said:?}");
+    assert_eq!(ids(&mailbox.look(NOW, PLENTY).expect("a look")), ["1"], "{sql}");
+    mailbox.take(&["1"]).expect("it is taken");
+    settle(&mut mailbox, &["hi"], &["1"]);
+    mailbox.set_tool("Bash", None, NOW).expect("a tool");
+    assert_eq!(session.numbers(), [3], "{sql}");
+    drop(mailbox);
+    assert!(session.open().unusable().is_none(), "{sql}: again");
+}
+
 #[test]
-fn a_read_only_outbound_file_is_an_error_that_does_not_pass() {
+fn a_file_that_cannot_be_used_makes_way_for_a_new_one() {
+    for (sql, why) in [
+        ("INSERT INTO processing_ack VALUES (x'00', 'completed', 'now')", "an acknowledgement without a name"),
+        ("INSERT INTO messages_out VALUES (NULL, 1, '', '', '', '', '', '', '', '', '')", "a row without a name"),
+        ("DROP TABLE processing_ack; CREATE TABLE processing_ack (message_id, status, status_changed)", "ON CONFLICT"),
+        ("DROP TABLE container_state; CREATE VIEW container_state AS SELECT 1 AS id", "a view or trigger"),
+        ("CREATE TRIGGER t AFTER INSERT ON processing_ack BEGIN DELETE FROM processing_ack; END", "a view or trigger"),
+        ("DROP TABLE messages_out; CREATE TABLE messages_out (id, seq)", "has no column"),
+        ("DROP TABLE session_state; CREATE INDEX session_state ON messages_out (seq)", "session_state"),
+    ] {
+        works_after(sql, why);
+    }
+}
+
+#[test]
+fn rubbish_makes_way_with_the_journal_beside_it() {
     let session = Session::new();
     fs::write(session.outbound(), "x".repeat(4096)).expect("rubbish");
-    fs::set_permissions(session.outbound(), fs::Permissions::from_mode(0o640)).expect("a mode");
+    fs::write(session.root.path().join("outbound.db-journal"), "y".repeat(4096)).expect("rubbish");
+    let mut mailbox = session.open();
+    assert!(mailbox.unusable().is_some());
+    settle(&mut mailbox, &["hi"], &[]);
+    assert_eq!(session.numbers(), [1]);
+    let mut names = fs::read_dir(session.root.path()).expect("it lists").flatten().map(|entry| entry.file_name());
+    assert!(names.any(|name| name.to_string_lossy().ends_with("-outbound.db")), "it is kept for a person to see");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_that_does_not_pass() {
+    let session = Session::new();
+    fs::create_dir(session.outbound()).expect("a directory");
     let error = Mailbox::open(session.root.path()).expect_err("it is opened");
     assert!(!error.passes(), "{error:?}");
 }

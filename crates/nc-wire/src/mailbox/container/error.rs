@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rusqlite::ErrorCode;
+
 /// Why the mailbox could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,12 @@ pub enum MailboxError {
         operation: &'static str,
         /// What SQLite says.
         source: rusqlite::Error,
+    },
+    /// `outbound.db` holds what is none of its protocol, and would be in the way of it.
+    #[error("use outbound.db: it has {problem}")]
+    Strange {
+        /// What it has.
+        problem: &'static str,
     },
     /// The system refused an operation on a file of the mailbox.
     #[error("{operation} {name:?}")]
@@ -35,6 +43,23 @@ impl MailboxError {
     #[must_use]
     pub fn passes(&self) -> bool {
         matches!(self, Self::Inbound(_))
+    }
+
+    /// Whether what stands in `outbound.db` is to blame: then another file does, and nothing else.
+    pub(super) fn is_of_content(&self) -> bool {
+        match self {
+            Self::Outbound { source: rusqlite::Error::SqliteFailure(failure, _), .. } => matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::Unknown
+            ),
+            // What SQLite has no part in is a matter of words and types.
+            Self::Strange { .. } | Self::Outbound { .. } => true,
+            Self::Inbound(_) | Self::File { .. } => false,
+        }
     }
 
     pub(super) fn outbound(operation: &'static str) -> impl Fn(rusqlite::Error) -> Self {

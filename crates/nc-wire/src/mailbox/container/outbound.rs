@@ -87,6 +87,7 @@ impl Outbound {
         // In one transaction, so that the host never sees half of it, and writing nothing where all is there.
         let tables = format!("BEGIN IMMEDIATE; {} COMMIT;", schema::OUTBOUND);
         connection.execute_batch(&tables).map_err(&failed)?;
+        check(&connection)?;
         Ok(Self { connection, dealt_with: DealtWith::default() })
     }
 
@@ -208,12 +209,47 @@ impl DealtWith {
     }
 }
 
+/// Sees that the file is what this program would have made: everything that it is going to do with it can be done, and nothing else
+/// happens when it does. Whatever ran in the sandbox before may have written it.
+fn check(connection: &Connection) -> Result<(), MailboxError> {
+    let failed = MailboxError::outbound("open");
+    for (problem, sql) in STRANGE {
+        if connection.prepare(sql).and_then(|mut statement| statement.exists([])).map_err(&failed)? {
+            return Err(MailboxError::Strange { problem });
+        }
+    }
+    [SEND, ACKNOWLEDGE, KEEP, SET_TOOL].iter().try_for_each(|sql| connection.prepare(sql).map(drop)).map_err(&failed)
+}
+
+/// What would be in the way, and where it shows.
+const STRANGE: &[(&str, &str)] = &[
+    ("a view or trigger", "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index')"),
+    (
+        "an acknowledgement without a name",
+        "SELECT 1 FROM processing_ack WHERE typeof(message_id) <> 'text' OR typeof(status) <> 'text'",
+    ),
+    (
+        "a row without a name or number",
+        "SELECT 1 FROM messages_out WHERE typeof(id) <> 'text' OR typeof(seq) <> 'integer'",
+    ),
+];
+
 /// A row that the host has no more was settled and removed long since, where the acknowledgement is old; where it is young, the
 /// row may have been rolled back, and comes again under the same id.
 const ENDED_ACKS: &str = "SELECT message_id, status_changed < datetime('now', '-1 day') FROM processing_ack \
      WHERE status <> 'processing' ORDER BY rowid LIMIT ?1";
 
 const NEWEST_SENT: &str = "SELECT id, seq FROM messages_out ORDER BY seq DESC LIMIT ?1";
+
+const SEND: &str = "INSERT INTO messages_out \
+     (id, seq, in_reply_to, timestamp, kind, platform_id, channel_type, thread_id, content) \
+     VALUES (?1, ?2, ?3, datetime('now'), ?4, ?5, ?6, ?7, ?8)";
+
+const ACKNOWLEDGE: &str = "INSERT INTO processing_ack (message_id, status, status_changed) VALUES (?1, ?2, datetime('now')) \
+     ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, status_changed = excluded.status_changed";
+
+const KEEP: &str = "INSERT INTO session_state (key, value, updated_at) VALUES (?1, ?2, datetime('now')) \
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at";
 
 const SET_TOOL: &str = "INSERT INTO container_state (id, current_tool, tool_declared_timeout_ms, tool_started_at, updated_at) \
      VALUES (1, ?1, ?2, ?3, datetime('now')) ON CONFLICT (id) DO UPDATE SET current_tool = excluded.current_tool, \
@@ -224,11 +260,7 @@ fn send(transaction: &Transaction<'_>, seq: i64, outgoing: &NewRow) -> rusqlite:
     let id = outgoing.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let Address { channel_type, platform_id, thread_id } = &outgoing.address;
     transaction
-        .prepare_cached(
-            "INSERT INTO messages_out \
-             (id, seq, in_reply_to, timestamp, kind, platform_id, channel_type, thread_id, content) \
-             VALUES (?1, ?2, ?3, datetime('now'), ?4, ?5, ?6, ?7, ?8)",
-        )?
+        .prepare_cached(SEND)?
         .execute(params![
             id,
             seq,
@@ -243,23 +275,12 @@ fn send(transaction: &Transaction<'_>, seq: i64, outgoing: &NewRow) -> rusqlite:
 }
 
 fn acknowledge(transaction: &Transaction<'_>, id: &str, status: AckStatus) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO processing_ack (message_id, status, status_changed) VALUES (?1, ?2, datetime('now')) \
-             ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, status_changed = excluded.status_changed",
-        )?
-        .execute([id, status.as_str()])
-        .map(drop)
+    transaction.prepare_cached(ACKNOWLEDGE)?.execute([id, status.as_str()]).map(drop)
 }
 
 /// Keeps a value, and of the runs' usage the newest few.
 fn keep(transaction: &Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO session_state (key, value, updated_at) VALUES (?1, ?2, datetime('now')) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
-        )?
-        .execute([key, value])?;
+    transaction.prepare_cached(KEEP)?.execute([key, value])?;
     transaction
         .prepare_cached(
             "DELETE FROM session_state WHERE key GLOB 'usage:*' AND key NOT IN \
