@@ -40,6 +40,8 @@ pub(crate) async fn with(installed: &Installed, mut store: Store, talk: &cli::Ta
     if !installed.loaded.config.channel(TERMINAL).enabled {
         return Err(Refusal::look("the channel terminal is disabled: `nanoclawctl channel enable terminal`"));
     }
+    // A terminal is a channel like any other, and its standard error is for the person.
+    nc_daemon::to_journal_alone("nanoclawctl", installed.loaded.config.log_level.as_str());
     let user = UnixUser::current();
     let chosen = choose(&store, &user, talk.group.as_deref())?;
     if !nc_daemon::hears(&installed.router_bell()) {

@@ -14,14 +14,15 @@
 
 use std::path::Path;
 
-use nc_model::{ChatId, DeliveryKind, TargetKind};
+use nc_model::{ChatId, DeliveryKind, Seq, TargetKind};
 use nc_store::{NewDelivery, Refusal, RunPlan, Session, Spoken, Store, StoreError, Told, new_id};
 use nc_wire::content::Outgoing;
 use nc_wire::snapshot::{OutRow, RowError};
 use serde_json::json;
+use tracing::debug;
 
 use crate::media::Media;
-use crate::requests;
+use crate::{requests, way};
 
 /// The channel of rows that go to other agents.
 const AGENT: &str = "agent";
@@ -47,6 +48,8 @@ pub(crate) struct Rejected {
     pub(crate) bytes: Vec<u8>,
     /// Why.
     pub(crate) reason: String,
+    /// The message that it is about.
+    pub(crate) message: Option<Seq>,
 }
 
 /// What becomes of a row.
@@ -73,6 +76,17 @@ impl Speaker<'_> {
             Ok(row) => row,
             Err(error) => return Ok(unreadable(&error)),
         };
+        let reply = row.in_reply_to.clone();
+        let mut checked = self.decide(row, media)?;
+        if let Some(rejected) = &mut checked.rejected {
+            rejected.message = way::about(self.store, &self.session.id, reply.as_deref())?;
+        }
+        Ok(checked)
+    }
+
+    fn decide(&self, row: OutRow, media: &mut Media) -> Result<Checked, StoreError> {
+        let session = &self.session.id;
+        debug!(%session, group = %self.plan.folder, row = ?row.id, kind = row.kind.as_str(), reply = ?row.in_reply_to, "a request of an agent");
         if !self.to_chat {
             return Ok(Checked { spoken: vec![refuse(row.id, Told::Nothing)], rejected: None });
         }
@@ -120,6 +134,8 @@ impl Speaker<'_> {
             Some(chat) => self.store.destination_to(self.session.group, TargetKind::Chat, chat.id.0)?.is_some(),
             None => false,
         };
+        let (session, is_there) = (&self.session.id, found.is_some());
+        debug!(%session, ?channel, ?platform_id, is_there, allowed, "looked up a chat that an agent names");
         // Whether a chat exists that it may not write to is not the agent's to know.
         Ok(match found.filter(|_| allowed) {
             Some(chat) => Ok(Place { chat: chat.id, channel: chat.channel }),
@@ -184,14 +200,14 @@ fn refused(row: OutRow, reason: String) -> Checked {
         "channel_type": row.channel_type, "platform_id": row.platform_id, "thread_id": row.thread_id,
         "content": row.content.to_json(),
     });
-    let rejected = Rejected { name: row.id.clone(), bytes: bytes.to_string().into_bytes(), reason };
+    let rejected = Rejected { name: row.id.clone(), bytes: bytes.to_string().into_bytes(), reason, message: None };
     Checked { spoken: vec![refuse(row.id, told)], rejected: Some(rejected) }
 }
 
 fn unreadable(error: &RowError) -> Checked {
     let reason = error.to_string();
     let told = Told::Notice(format!("What you sent was refused: {reason}."));
-    let rejected = Rejected { name: error.key.clone(), bytes: error.key.clone().into_bytes(), reason };
+    let rejected = Rejected { name: error.key.clone(), bytes: error.key.clone().into_bytes(), reason, message: None };
     Checked { spoken: vec![refuse(error.key.clone(), told)], rejected: Some(rejected) }
 }
 

@@ -6,11 +6,12 @@ use nc_wire::mailbox::AckStatus;
 use nc_wire::rejected;
 use nc_wire::snapshot::{RowError, Snapshot, SnapshotError};
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::check::{Rejected, Speaker};
 use crate::live::Live;
 use crate::media::Media;
+use crate::way;
 
 /// How many rows, and how many acknowledgements, go into one transaction. STORE.md's size of a batch.
 const BATCH: usize = 100;
@@ -63,9 +64,10 @@ pub(crate) fn take_in(
 ) -> Result<(TakenIn, bool), IntakeError> {
     let batch = gather(store, media, live, snapshot)?;
     live.usage = usage(live, snapshot)?.or(live.usage.take());
+    way::to_be_sent(store, live, &batch.look.rows)?;
     let is_empty = batch.look.rows.is_empty() && batch.look.acks.is_empty();
     let taken = if is_empty { TakenIn::default() } else { store.take_in(&batch.look)? };
-    log(live, &taken);
+    way::taken_in(live, &taken);
     keep_rejected(installation, live, &batch.rejected);
     remember(live, batch.look, batch.unreadable);
     Ok((taken, batch.whole))
@@ -218,27 +220,15 @@ fn remember(live: &mut Live, look: OutboundLook, unreadable: Vec<String>) {
     live.done.extend(unreadable);
 }
 
-fn log(live: &Live, taken: &TakenIn) {
-    if taken.deliveries + taken.refusals + taken.ended > 0 {
-        let (session, run, folder) = (&live.session.id, &live.run.id, &live.plan.folder);
-        let TakenIn { deliveries, refusals, ended, .. } = taken;
-        info!(%session, %run, group = %folder, deliveries, refusals, ended, "took in what an agent wrote");
-    }
-}
-
 /// Logs refused rows and keeps them for a person to see.
 fn keep_rejected(installation: &Installation, live: &Live, rejected: &[Rejected]) {
     let place = rejected::Rejected::new(installation.rejected_dir(&live.plan.folder));
-    for Rejected { name, bytes, reason } in rejected {
-        let (session, folder) = (&live.session.id, &live.plan.folder);
-        match place.keep(name, bytes, reason) {
-            Ok(path) => {
-                warn!(message_id = nc_model::event::REQUEST_REFUSED, %session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; set aside as {path:?}");
-            }
-            Err(error) => {
-                warn!(message_id = nc_model::event::REQUEST_REFUSED, %session, group = %folder, row = ?name, "a row of an agent is refused: {reason}; it could not be set aside: {error}");
-            }
-        }
+    for row in rejected {
+        let kept = match place.keep(&row.name, &row.bytes, &row.reason) {
+            Ok(path) => format!("set aside as {:?}", path.to_string_lossy()),
+            Err(error) => format!("it could not be set aside: {error}"),
+        };
+        way::refused(live, row, &kept);
     }
 }
 

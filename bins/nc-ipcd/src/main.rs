@@ -21,6 +21,7 @@ mod reach;
 mod readiness;
 mod requests;
 mod troubles;
+mod way;
 
 use std::process::ExitCode;
 

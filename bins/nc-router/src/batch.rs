@@ -13,6 +13,7 @@ use nc_store::{Decided, How, Left, Listener, Store, StoreError, Stranger, Taken,
 
 use crate::commands;
 use crate::rules::Rules;
+use crate::way;
 
 /// A conversation that a mention began: the agent's session, and the thread of the chat.
 type Conversation = (GroupId, SessionKey, ChatId, Option<String>);
@@ -68,6 +69,7 @@ impl<'a> Batch<'a> {
             return Ok(Rc::clone(known));
         }
         let listeners: Rc<[Listener]> = self.store.listeners(chat)?.into();
+        way::looked_up(chat, listeners.len());
         self.listeners.insert(chat, Rc::clone(&listeners));
         Ok(listeners)
     }

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::content::{BY_HAND, Piece, chat_row, inbox_piece, message_of, row_id};
 use crate::files;
 use crate::place::{lock_file, make_place};
+use crate::way;
 
 /// `inbound.db` is read by the sandbox's user; `in/`, which no stranger enters, keeps the host's users out.
 const FILE_MODE: u32 = 0o644;
@@ -116,7 +117,8 @@ impl Mailboxes {
     }
 
     /// Puts the next messages and rows into the mailbox that are not yet there. They are still to be marked as placed.
-    pub(crate) fn place(&mut self, store: &mut Store, session: &Session) -> Result<Done, MailError> {
+    /// `again` says that this failed before, which needs no second line for each message.
+    pub(crate) fn place(&mut self, store: &mut Store, session: &Session, again: bool) -> Result<Done, MailError> {
         let messages = store.messages_to_place(&session.id, BATCH)?;
         let inbox = store.inbox_to_place(&session.id, BATCH)?;
         let full = usize::try_from(BATCH).is_ok_and(|most| messages.len() >= most || inbox.len() >= most);
@@ -125,6 +127,9 @@ impl Mailboxes {
             self.refresh(store, session)?;
         } else {
             let inbound = self.open(store, session)?;
+            if !again {
+                way::placed(store, session, &messages);
+            }
             let written = self.append(&inbound, session, &messages, &inbox);
             self.noted(session, written)?;
         }

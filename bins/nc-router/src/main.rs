@@ -27,6 +27,7 @@ mod rules;
 mod runner;
 mod runs;
 mod tell;
+mod way;
 
 use std::process::ExitCode;
 

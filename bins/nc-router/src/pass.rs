@@ -10,6 +10,7 @@ use crate::batch::{Batch, closes};
 use crate::desk::{Desk, Trouble};
 use crate::mailboxes::MailError;
 use crate::tell::{ring_channel, tell_notices};
+use crate::way;
 
 /// A batch, and the pause after it in which others may write. STORE.md.
 const BATCH: u32 = 100;
@@ -101,6 +102,7 @@ impl Desk {
             let one = batch.decide(message)?;
             // What comes after the end of a session belongs to another, which the store must know of first.
             let ends = closes(&one);
+            way::decided(message, &one);
             decided.push(one);
             if ends || begun.elapsed() > BATCH_TIME {
                 break;
@@ -128,7 +130,7 @@ impl Desk {
                 continue;
             }
             let Some(session) = self.session(&id)? else { continue };
-            match self.mailboxes.place(&mut self.store, &session) {
+            match self.mailboxes.place(&mut self.store, &session, self.troubled.contains_key(&id)) {
                 Ok(mut done) => {
                     self.recovered(&id);
                     routings.append(&mut done.routings);
@@ -150,7 +152,7 @@ impl Desk {
     /// Puts everything that waits for one session into its mailbox.
     pub(crate) fn place_session_whole(&mut self, session: &Session) -> Result<(), MailError> {
         loop {
-            let done = self.mailboxes.place(&mut self.store, session)?;
+            let done = self.mailboxes.place(&mut self.store, session, false)?;
             self.store.placed(&done.routings, &done.inbox)?;
             if !done.more {
                 return self.mailboxes.refresh(&mut self.store, session);

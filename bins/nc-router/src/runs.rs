@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use nc_config::Doorbell;
-use nc_model::SessionStatus;
+use nc_model::{RoutingOutcome, SessionStatus};
 use nc_store::{NewNotice, Run, Settlement, StoreError, Waiting, now};
 use tracing::{info, warn};
 
@@ -15,6 +15,7 @@ use crate::mailboxes::MailError;
 use crate::pass::{Due, chain};
 use crate::place::lock_file;
 use crate::tell::ring_channel;
+use crate::way;
 
 /// How long an agent must have had nothing to do before it is asked to leave for another session. A guess: a person who
 /// answers at once still meets it.
@@ -63,13 +64,15 @@ impl Desk {
 
     fn settle(&mut self, settlement: &Settlement) -> Result<(), StoreError> {
         let settled = self.store.settle(settlement)?;
-        if settled.failed > 0 {
-            let Settlement { session, words, .. } = settlement;
+        let Settlement { session, run, words, .. } = settlement;
+        way::ended(session, run.as_deref(), &settled.messages, words);
+        let rows = usize::try_from(settled.failed).unwrap_or(usize::MAX);
+        let messages = settled.messages.iter().filter(|message| message.outcome == RoutingOutcome::Failed).count();
+        if rows > messages {
+            let (message_id, rows) = (nc_model::event::MESSAGE_FAILED, rows - messages);
             warn!(
-                message_id = nc_model::event::MESSAGE_FAILED,
-                session,
-                messages = settled.failed,
-                "given up, and the person is told: {words}"
+                message_id,
+                session, run, rows, "rows that are no messages are given up, and the person is told: {words}"
             );
         }
         for channel in &settled.channels {

@@ -15,6 +15,7 @@ mod cut;
 mod outbound;
 mod plan;
 mod platform;
+mod way;
 
 pub use cut::cut;
 pub use outbound::{Channel, ChannelError, Pass};

@@ -7,7 +7,7 @@ use nc_model::retry::{MAX_SEND_ATTEMPTS, send_retry_delay};
 use nc_model::{ChatId, SendLevel, Timestamp};
 use nc_store::{Ended, Leased, NewMessage, Recorded, SendEnd, Store, StoreError, now};
 
-use crate::{Action, Outcome, Part, Platform, Resolution, plan};
+use crate::{Action, Outcome, Part, Platform, Resolution, plan, way};
 
 /// How long a part stays this program's before it must be begun. A guess: longer than the sends before it in a batch.
 const LEASE: Duration = Duration::from_secs(60);
@@ -85,6 +85,8 @@ impl Channel {
     /// [`ChannelError`] where they were not stored: nothing of them was. A store that stays busy is asked for 30 s.
     pub async fn receive(&mut self, messages: &[NewMessage]) -> Result<Vec<Recorded>, ChannelError> {
         let recorded = patiently(&mut self.store, |store| store.record_batch(messages)).await?;
+        // Before anybody is told: what follows from it is logged after it.
+        way::received(&self.name, messages, &recorded);
         nc_daemon::ring(&self.router);
         Ok(recorded)
     }
@@ -159,6 +161,7 @@ impl Channel {
     async fn end(&mut self, leased: &Leased, end: &SendEnd, pass: &mut Pass) -> Result<(), ChannelError> {
         let ended = patiently(&mut self.store, |store| store.end_send(leased, end, now())).await?;
         let Ended::Yes(reported) = ended else { return Ok(()) };
+        way::ended(&self.store, leased, end);
         match end {
             SendEnd::Sent { .. } => pass.sent += 1,
             SendEnd::Retry { .. } => pass.retried += 1,

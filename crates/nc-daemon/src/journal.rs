@@ -1,7 +1,11 @@
 //! Events on their way to the journal: fields begin with `NANOCLAW_`, and an event of the catalog has its `MESSAGE_ID`.
 //!
-//! tracing-journald puts one prefix before every field, and adds fields without it to all events of a layer alone: so each
-//! kind of event has a layer of its own, made at the first one. A program has a handful of kinds.
+//! tracing-journald puts one prefix before every field and takes underlines away that a name begins with: `_message`, which
+//! is no name that tracing has a use for itself, becomes `NANOCLAW_MESSAGE`. Values go with their lengths, so that neither a
+//! newline nor a byte that is no text makes another field of one.
+//!
+//! It adds fields without the prefix to all events of a layer alone: so each kind of event has a layer of its own, made at
+//! the first one. A program has a handful of kinds.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -18,17 +22,28 @@ use tracing_subscriber::registry::LookupSpan;
 /// The field of an event that names its kind.
 pub(crate) const MESSAGE_ID: &str = "message_id";
 
+/// The field of an event that names whose words it hands on, where they are not the program's own.
+pub(crate) const SPEAKER: &str = "speaker";
+
 /// The journal, as one program writes to it.
 pub(crate) struct Journal {
     name: String,
     plain: tracing_journald::Layer,
-    kinds: Mutex<BTreeMap<String, tracing_journald::Layer>>,
+    kinds: Mutex<BTreeMap<Kind, tracing_journald::Layer>>,
 }
 
 impl Journal {
     /// Where lines are from the program `name`.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
         Ok(Self { name: name.to_owned(), plain: layer(name)?, kinds: Mutex::default() })
+    }
+
+    fn layer_of(&self, kind: &Kind) -> io::Result<tracing_journald::Layer> {
+        let layer = layer(kind.speaker.as_deref().unwrap_or(&self.name))?;
+        Ok(match &kind.message_id {
+            Some(id) => layer.with_custom_fields([("MESSAGE_ID", id)]),
+            None => layer,
+        })
     }
 }
 
@@ -49,12 +64,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut kind = Kind::default();
         event.record(&mut kind);
-        let Some(kind) = kind.0 else { return self.plain.on_event(event, context) };
+        if kind == Kind::default() {
+            return self.plain.on_event(event, context);
+        }
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         if !kinds.contains_key(&kind)
-            && let Ok(layer) = layer(&self.name)
+            && let Ok(layer) = self.layer_of(&kind)
         {
-            kinds.insert(kind.clone(), layer.with_custom_fields([("MESSAGE_ID", &kind)]));
+            kinds.insert(kind.clone(), layer);
         }
         match kinds.get(&kind) {
             Some(layer) => layer.on_event(event, context),
@@ -63,14 +80,19 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journal {
     }
 }
 
-/// The kind of an event, where it is one of the catalog.
-#[derive(Debug, Default)]
-struct Kind(Option<String>);
+/// The kind of an event, where it is one of the catalog, and whose words it hands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    message_id: Option<String>,
+    speaker: Option<String>,
+}
 
 impl Visit for Kind {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == MESSAGE_ID {
-            self.0 = Some(value.to_owned());
+        match field.name() {
+            MESSAGE_ID => self.message_id = Some(value.to_owned()),
+            SPEAKER => self.speaker = Some(value.to_owned()),
+            _ => {}
         }
     }
 

@@ -35,6 +35,12 @@
 //! The store is the truth, a ring is one datagram without meaning. A listener drains its bell, *then* reads the store,
 //! *then* waits: [`Daemon::wait`] drains before it returns [`Wakeup::Doorbell`], so a pass after each wake-up is all that
 //! a program has to do. A ring that comes during the pass is still in the socket when the program waits again.
+//!
+//! # Logs
+//! Programs log by [`tracing`]. In the journal the field `run` is `NANOCLAW_RUN`, and so on; `message` is the text, so the
+//! message that a line is about is the field `_message`. `message_id` names an event of the catalog; `speaker` says whose
+//! words a line hands on, and becomes the line's `SYSLOG_IDENTIFIER`. What a stranger wrote is checked before it is put into
+//! one of these fields, and quoted (`?value`) in all others.
 
 mod address;
 mod arguments;
@@ -62,6 +68,7 @@ pub use failure::Failure;
 pub use handover::{Handover, handed_over, hide};
 pub use inherited::close_on_exec;
 pub use lock::{Lock, LockError, lock, lock_within};
+pub use logs::{in_journal, to_journal_alone};
 pub use notify::notify;
 pub use run::run;
 pub use sd_notify::NotifyState;

@@ -4,14 +4,23 @@ use std::env;
 use std::fmt::Debug;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::OnceLock;
 
 use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level as EventLevel, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
-use crate::journal::{Journal, MESSAGE_ID};
+use crate::journal::{Journal, MESSAGE_ID, SPEAKER};
+
+/// Whether this program's lines go to the journal.
+static IN_JOURNAL: OnceLock<bool> = OnceLock::new();
+
+/// What libraries say below a warning is left out: nobody has looked at what they say there, and it may be a secret.
+const NOT_OURS: &[&str] = &["h2", "hyper", "hyper_util", "log", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
 
 /// The place where the level can be changed while the program runs.
 #[derive(Clone, Debug)]
@@ -28,10 +37,31 @@ impl Level {
     }
 }
 
+/// Whether the lines of this program go to the journal, and not to standard error as text.
+#[must_use]
+pub fn in_journal() -> bool {
+    IN_JOURNAL.get().copied().unwrap_or_default()
+}
+
+/// Has a command log to the journal as `name` where this machine has one, at the level of that name, and to nowhere else:
+/// its standard error is for the person.
+pub fn to_journal_alone(name: &str, level: &str) {
+    let Ok(journal) = Journal::open(name) else { return };
+    let level = level.parse::<LevelFilter>().unwrap_or(LevelFilter::INFO);
+    // Two in one process happens in tests only; the first one stays.
+    let _first = Registry::default().with(level).with(journal.with_filter(filter_fn(is_wanted))).try_init();
+}
+
+fn is_wanted(event: &Metadata<'_>) -> bool {
+    let source = event.target().split(':').next().unwrap_or_default();
+    *event.level() <= EventLevel::WARN || !NOT_OURS.contains(&source)
+}
+
 /// Begins to log under `name`, at level info. A second call in one process changes nothing that is heard.
 pub(crate) fn begin(name: &str) -> Level {
     let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
     let journal = stderr_is_the_journal().then(|| Journal::open(name)).and_then(Result::ok);
+    let _same = IN_JOURNAL.set(journal.is_some());
     let lines = match journal {
         Some(journal) => journal.boxed(),
         None => fmt::layer()
@@ -42,16 +72,16 @@ pub(crate) fn begin(name: &str) -> Level {
             .boxed(),
     };
     // Two in one process happens in tests only; the first one stays.
-    let _first = Registry::default().with(filter).with(lines).try_init();
+    let _first = Registry::default().with(filter).with(lines.with_filter(filter_fn(is_wanted))).try_init();
     Level(handle)
 }
 
-/// The text, then ` name=value` for each field. The id of an event is for the journal alone.
+/// The text, then ` name=value` for each field. The id of an event and its speaker are for the journal alone.
 fn field_in_words(writer: &mut fmt::format::Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
     match field.name() {
         "message" => write!(writer, "{value:?}"),
-        MESSAGE_ID => Ok(()),
-        name => write!(writer, " {name}={value:?}"),
+        MESSAGE_ID | SPEAKER => Ok(()),
+        name => write!(writer, " {}={value:?}", name.trim_start_matches('_')),
     }
 }
 

@@ -23,3 +23,13 @@ pub const MESSAGE_FAILED: &str = "11efdb98477745c08abe1c49443c70a4";
 pub const CONFIGURATION_REFUSED: &str = "6e06f43adef14a04baa9b8fde1be6d1e";
 /// The owners or a chat are told something.
 pub const NOTICE: &str = "cf2f25a2318c4eb48b2749c7d1697e3d";
+/// A message was answered.
+pub const MESSAGE_ANSWERED: &str = "ad1a65f4f6df4b7da745ab5dffba41fd";
+/// A message was taken without an answer.
+pub const MESSAGE_UNANSWERED: &str = "5bd06caa86b34aeca69a5c97d7e17e21";
+/// Something to be sent was given up.
+pub const DELIVERY_DEAD: &str = "84a2d935d2364193966fd701f99f7ab9";
+/// Nobody knows whether something arrived.
+pub const DELIVERY_UNKNOWN: &str = "4194e938aad04cda8703e9ff15a0c85d";
+/// A channel was logged out, and stays so until somebody logs it in again.
+pub const CHANNEL_LOGGED_OUT: &str = "d351a4190a944799b5b71984a66404e8";

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use nc_model::{ChatId, DeliveryKind, GroupId, Timestamp};
 use rusqlite::{Transaction, named_params, params};
 
-use crate::{Store, StoreError, new_id, now};
+use crate::{EndedMessage, Store, StoreError, new_id, now};
 
 pub use self::acks::{AckWord, AgentAck};
 pub use self::refusals::{Refusal, Told};
@@ -84,6 +84,8 @@ pub struct TakenIn {
     pub refusals: u32,
     /// How many messages and rows of the inbox ended.
     pub ended: u32,
+    /// The messages among them.
+    pub messages: Vec<EndedMessage>,
 }
 
 const INSERT: &str = "INSERT OR IGNORE INTO deliveries (id, session_id, source_id, source_seq, in_reply_to, channel, \

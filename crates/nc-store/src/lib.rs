@@ -31,6 +31,7 @@ mod runs;
 mod search;
 mod sends;
 mod sessions;
+mod trail;
 mod trouble;
 mod wirings;
 
@@ -63,6 +64,7 @@ pub use runs::{Begun, NewRun, Run, RunEnd, RunPlan, Usage};
 pub use search::Search;
 pub use sends::{DeliveryReport, Ended, Leased, Reported, SendEnd};
 pub use sessions::{ChatAddress, Figures, Projected, Queue, Session, Waiting};
+pub use trail::EndedMessage;
 pub use trouble::Trouble;
 pub use wirings::{NewWiring, Wired, Wiring};
 
@@ -87,6 +89,7 @@ pub fn hot_queries() -> Vec<(&'static str, &'static str)> {
         search::HOT,
         sends::HOT,
         sessions::HOT,
+        trail::HOT,
         wirings::HOT,
     ]
     .concat()

@@ -4,9 +4,9 @@ use nc_model::{ChatId, Decision, GroupId, RoutingId, RoutingOutcome, Seq, Timest
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{NewDelivery, OutboundLook, TakenIn, count};
-use crate::StoreError;
 use crate::notices::deliver_text;
 use crate::row::{maybe_time, maybe_word, word};
+use crate::{EndedMessage, StoreError};
 
 /// What a person is told whose message an agent gave up without a word.
 const GIVEN_UP: &str = "I could not deal with your message, and I do not know why. Please try again.";
@@ -33,7 +33,7 @@ pub enum AckWord {
     Failed,
 }
 
-pub(super) const ROUTING: &str = "SELECT r.id, r.decision, r.outcome, r.given_at, r.run_id, m.messaging_group_id, m.thread_id, \
+pub(super) const ROUTING: &str = "SELECT r.id, r.message_seq, r.decision, r.outcome, r.given_at, r.run_id, m.messaging_group_id, m.thread_id, \
                                   c.channel FROM routings r JOIN messages m ON m.seq = r.message_seq \
                                   JOIN messaging_groups c ON c.id = m.messaging_group_id \
                                   WHERE r.message_seq = ?1 AND ifnull(r.agent_group_id, 0) = ?2 AND r.session_id = ?3";
@@ -53,6 +53,7 @@ pub(super) const END_INBOX: &str = "UPDATE session_inbox SET given_at = ifnull(g
 /// A decision that an agent speaks of.
 struct Routing {
     id: RoutingId,
+    seq: Seq,
     decision: Decision,
     outcome: Option<RoutingOutcome>,
     given_at: Option<Timestamp>,
@@ -209,6 +210,8 @@ fn finish(
     if ended > 0 {
         taken.ended += 1;
         taken.router = true;
+        let delivery = answer.clone().or_else(|| notice.clone());
+        taken.messages.push(EndedMessage { seq: routing.seq, outcome: *outcome, delivery });
         taken.channels.insert(routing.channel);
     }
     Ok(())
@@ -246,6 +249,7 @@ fn routing(tx: &Transaction<'_>, look: &OutboundLook, key: Seq) -> Result<Option
 fn read(row: &Row<'_>) -> rusqlite::Result<Routing> {
     Ok(Routing {
         id: RoutingId(row.get("id")?),
+        seq: Seq(row.get("message_seq")?),
         decision: word(row, "decision")?,
         outcome: maybe_word(row, "outcome")?,
         given_at: maybe_time(row, "given_at")?,

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use nc_model::{ChatId, GroupId, InboxKind, RoutingId, RunOutcome, Timestamp};
+use nc_model::{ChatId, GroupId, InboxKind, RoutingId, RoutingOutcome, RunOutcome, Seq, Timestamp};
 use rusqlite::{Row, Transaction};
 
 use crate::by_hand::end_prompt;
 use crate::notices::deliver_text;
 use crate::row::{maybe_time, maybe_word, time, word};
-use crate::{Store, StoreError, new_id};
+use crate::{EndedMessage, Store, StoreError, new_id};
 
 /// A run that has ended and was collected, and is not yet judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub struct Settled {
     pub channels: Vec<String>,
     /// How many messages and rows are given up.
     pub failed: u32,
+    /// The messages that ended.
+    pub messages: Vec<EndedMessage>,
 }
 
 /// What an agent can take from the inbox and finish; the other kinds are answers for a tool that waits.
@@ -161,6 +163,7 @@ const WAIT: &str =
     "UPDATE routings SET next_attempt_at = max(ifnull(next_attempt_at, 0), ?2) WHERE id = ?1 AND outcome IS NULL";
 const FAILED: &str = "UPDATE routings SET outcome = 'failed', outcome_at = ?2, attempts = attempts + 1, next_attempt_at = NULL, \
                       notice_delivery_id = ?3 WHERE id = ?1 AND outcome IS NULL";
+const MESSAGE: &str = "SELECT message_seq FROM routings WHERE id = ?1";
 const CHAT_OF: &str = "SELECT m.messaging_group_id AS chat, c.channel, m.thread_id FROM routings r JOIN messages m ON m.seq = r.message_seq \
                        JOIN messaging_groups c ON c.id = m.messaging_group_id WHERE r.id = ?1 AND r.outcome IS NULL";
 const CHAT_OF_SESSION: &str = "SELECT c.id AS chat, c.channel, s.thread_id FROM sessions s JOIN messaging_groups c ON c.id = s.messaging_group_id \
@@ -255,6 +258,18 @@ impl<'a> Notices<'a> {
         self.settled.channels.push(channel);
         Ok(delivery)
     }
+
+    fn note(
+        &mut self,
+        tx: &Transaction<'_>,
+        routing: RoutingId,
+        outcome: RoutingOutcome,
+        delivery: Option<String>,
+    ) -> Result<(), StoreError> {
+        let seq = Seq(tx.prepare_cached(MESSAGE)?.query_row([routing.0], |row| row.get(0))?);
+        self.settled.messages.push(EndedMessage { seq, outcome, delivery });
+        Ok(())
+    }
 }
 
 fn settle_work(
@@ -265,7 +280,13 @@ fn settle_work(
 ) -> Result<(), StoreError> {
     let now = notices.settlement.at.0;
     match fate {
-        Judgement::Answered { delivery } => tx.prepare_cached(ANSWERED)?.execute((routing.0, now, delivery))?,
+        Judgement::Answered { delivery } => {
+            let ended = tx.prepare_cached(ANSWERED)?.execute((routing.0, now, delivery))?;
+            if ended > 0 {
+                notices.note(tx, routing, RoutingOutcome::Answered, delivery.clone())?;
+            }
+            ended
+        }
         Judgement::Again { attempts, at } => tx.prepare_cached(AGAIN)?.execute((routing.0, attempts, at.0))?,
         Judgement::Wait { at } => tx.prepare_cached(WAIT)?.execute((routing.0, at.0))?,
         Judgement::Failed => {
@@ -275,7 +296,11 @@ fn settle_work(
                 delivery = notices.tell(tx, place)?;
                 notices.settled.failed += 1;
             }
-            tx.prepare_cached(FAILED)?.execute((routing.0, now, delivery))?
+            let ended = tx.prepare_cached(FAILED)?.execute((routing.0, now, &delivery))?;
+            if ended > 0 {
+                notices.note(tx, routing, RoutingOutcome::Failed, delivery)?;
+            }
+            ended
         }
     };
     Ok(())
