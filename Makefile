@@ -7,7 +7,7 @@ PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
 SCRIPTS = install.sh scripts/machine scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
-.PHONY: all build run test bench check install clean
+.PHONY: all build run test bench bench-compare soak check install clean
 all: build
 
 build:
@@ -25,6 +25,14 @@ test:
 
 bench: build
 	@$(CARGO) bench --locked -p nanoclaw-tests --bench house
+
+# The two newest reports, or: make bench-compare OLDER=a.json NEWER=b.json
+bench-compare: build
+	@$(CARGO) bench --locked -p nanoclaw-tests --bench house -- compare $(OLDER) $(NEWER)
+
+# Ten messages a second for an hour; NC_SOAK_SECONDS makes it shorter.
+soak: build
+	@$(CARGO) bench --locked -p nanoclaw-tests --bench house -- soak
 
 check:
 	@scripts/need check </dev/null

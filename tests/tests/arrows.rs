@@ -28,7 +28,7 @@ const IN_THE_SANDBOX: (&str, &[&str]) = ("nc-agent", &["nc-model", "nc-wire"]);
 
 /// Libraries that belong to one format or one duty, with the crates that have it.
 const OWNED: &[(&str, &[&str])] = &[
-    ("rusqlite", &["nc-store", "nc-wire"]),
+    ("rusqlite", &["nc-store", "nc-wire", "nc-testkit"]),
     ("rusqlite_migration", &["nc-store"]),
     ("seccompiler", &["nc-sandbox"]),
     ("sd-notify", &["nc-daemon"]),

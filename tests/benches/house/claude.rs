@@ -10,7 +10,7 @@ use nc_store::{NewMessage, now};
 use nc_testkit::messages_api::{MessagesApi, Reply, Request};
 use nc_testkit::{PATIENCE, Signal, Toolkit, processes, real_claude, wait_until};
 
-use crate::figures::Report;
+use crate::figures::Figures;
 
 /// Cold starts to measure; each takes half a second.
 const COLD: usize = 15;
@@ -22,20 +22,20 @@ struct House {
     said: usize,
 }
 
-pub(crate) fn measure(report: &mut Report, turns: usize) {
+pub(crate) fn measure(figures: &mut Figures, turns: usize) {
     let Some(binary) = real_claude("the figures of Claude Code") else { return };
     let cold = turns.min(COLD);
-    let bare = (0..cold).map(|_| bare_start(&binary)).collect();
-    report.add("bare Claude Code: start → first request", "-", bare);
+    let bare: Vec<_> = (0..cold).map(|_| bare_start(&binary)).collect();
+    figures.spans("bare Claude Code: start → first request", "", &bare);
     let mut house = House::open(&binary);
     let spans = (0..cold).map(|_| {
         house.let_the_agent_leave();
         house.turn()
     });
-    report.add("committed message → first request, fresh sandbox", "bare + 30", spans.collect());
-    let (bare_warm, warm) = (warm_bare(&binary, turns), (0..turns).map(|_| house.turn()).collect());
-    report.add("bare Claude Code: next line → request", "-", bare_warm);
-    report.add("committed message → request, agent there", "bare + 10", warm);
+    figures.spans("committed message → first request, fresh sandbox", "bare + 30", &spans.collect::<Vec<_>>());
+    let (bare_warm, warm) = (warm_bare(&binary, turns), (0..turns).map(|_| house.turn()).collect::<Vec<_>>());
+    figures.spans("bare Claude Code: next line → request", "", &bare_warm);
+    figures.spans("committed message → request, agent there", "bare + 10", &warm);
 }
 
 fn api() -> MessagesApi {

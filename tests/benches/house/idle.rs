@@ -1,37 +1,51 @@
 //! What the programs use when nothing happens.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
 use nc_testkit::{Toolkit, processes};
 
-struct Usage {
-    pid: i32,
-    name: String,
-    switches: u64,
+use crate::figures::{Figures, Unit};
+
+/// What one program has used so far.
+pub(crate) struct Usage {
+    pub(crate) pid: i32,
+    pub(crate) name: String,
+    /// How often a thread of it waited, and so woke up.
+    pub(crate) switches: u64,
     cpu_ticks: u64,
 }
 
-/// Prints memory at rest, and processor time and wake-ups over `span`, of every program of the house.
-pub(crate) fn print(kit: &mut Toolkit, span: Duration) {
+/// Memory at rest, and processor time and wake-ups over `span`, of every program of the house.
+pub(crate) fn measure(figures: &mut Figures, kit: &mut Toolkit, span: Duration) {
     let before = usage(kit);
     // The one place where time itself is what is measured.
     std::thread::sleep(span);
     let after = usage(kit);
-    println!("Idle for {} s, an agent there      {:>10} {:>12} {:>10}", span.as_secs(), "PSS", "CPU", "wake-ups");
+    let minutes = span.as_secs_f64() / 60.0;
+    let a_minute = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / minutes;
+    let mut whole = 0.0;
+    let mut programs: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
     for Usage { pid, name, switches, cpu_ticks } in &after {
         let Some(earlier) = before.iter().find(|u| u.pid == *pid) else { continue };
-        let milliseconds = (cpu_ticks - earlier.cpu_ticks) * 10;
-        println!(
-            "{name:<35} {:>7.1} MiB {milliseconds:>9} ms {:>10}",
-            pss_kib(*pid) / 1024.0,
-            switches - earlier.switches
-        );
+        let pss = pss_kib(*pid) / 1024.0;
+        whole += pss;
+        // A tick is a hundredth of a second.
+        let used = [pss, a_minute(switches - earlier.switches), a_minute(cpu_ticks - earlier.cpu_ticks) * 10.0];
+        let sum = programs.entry(name).or_default();
+        sum.iter_mut().zip(used).for_each(|(sum, more)| *sum += more);
     }
-    println!("(aim: 10 MiB each and no wake-ups; a tick of CPU is 10 ms)");
+    for (name, [pss, switches, processor]) in programs {
+        figures.one(format!("{name} idle: memory (PSS)"), "10 MiB", Unit::Mebibytes, pss);
+        figures.one(format!("{name} idle: wake-ups"), "0", Unit::PerMinute, switches);
+        figures.one(format!("{name} idle: processor in a minute"), "0", Unit::Milliseconds, processor);
+    }
+    figures.one("all programs idle: memory (PSS)", "30 MiB", Unit::Mebibytes, whole);
 }
 
-fn usage(kit: &Toolkit) -> Vec<Usage> {
+/// Every program of the house.
+pub(crate) fn usage(kit: &Toolkit) -> Vec<Usage> {
     let up = kit.up_ref().pid();
     let mut all = processes::below(up);
     all.extend(processes::all().into_iter().filter(|process| process.pid == up));
@@ -57,7 +71,8 @@ fn threads(pid: i32) -> Option<(u64, u64)> {
     Some((switches, ticks))
 }
 
-fn pss_kib(pid: i32) -> f64 {
+/// The memory of a process, with its share of what it shares.
+pub(crate) fn pss_kib(pid: i32) -> f64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find(|line| line.starts_with("Pss:"));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0.0)

@@ -1,22 +1,36 @@
 //! The figures of the house, measured on the real programs: `make bench`.
 //!
 //! Each is a median and a 95th percentile of many turns through a whole installation in a temporary directory, with the
-//! `echo` provider, and with Claude Code where its binary is there. Nothing is asserted: what a figure should be stands beside it. `NC_BENCH_TURNS`,
-//! `NC_BENCH_IDLE` (seconds) and `NC_BENCH_HISTORY` (stored messages) make it shorter, and `NC_BENCH_ONLY=routing` leaves
-//! out everything else.
+//! `echo` provider, and with Claude Code where its binary is there. Nothing is asserted: what a figure should be stands
+//! beside it. The report is printed as a table, and kept as JSON and as a picture, so that two can be compared:
+//! `make bench-compare`.
+//!
+//! `NC_BENCH_TURNS`, `NC_BENCH_IDLE` (seconds) and `NC_BENCH_HISTORY` (stored messages) make it shorter, and
+//! `NC_BENCH_ONLY` names the parts to measure, with spaces between.
 #![expect(clippy::expect_used, reason = "a benchmark stops at the first surprise")]
 
 mod claude;
+mod compared;
 mod figures;
 mod idle;
+mod kept;
 mod machine;
+mod picture;
 mod routing;
+mod scale;
+mod soak;
 mod starts;
 mod turns;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
 use nc_testkit::Toolkit;
 
-use figures::Report;
+use figures::Figures;
+use kept::Kept;
 
 /// Turns for each figure.
 const TURNS: usize = 60;
@@ -24,27 +38,61 @@ const TURNS: usize = 60;
 /// Seconds for which idle programs are watched.
 const IDLE_SECONDS: u64 = 60;
 
-fn main() {
-    // cargo test runs benchmarks once, to see that they build.
-    if std::env::args().any(|argument| argument == "--test") {
-        return;
+/// A part of the report: its name, and what measures it.
+type Part = (&'static str, fn(&mut Figures));
+
+const PARTS: [Part; 6] = [
+    ("starts", |figures| starts::measure(figures, turns())),
+    ("turns", |figures| turns::measure(figures, turns())),
+    ("claude", |figures| claude::measure(figures, turns())),
+    ("routing", |figures| routing::measure(figures, number("NC_BENCH_HISTORY"))),
+    ("scale", |figures| scale::measure(figures, turns(), number("NC_BENCH_HISTORY"))),
+    ("idle", |figures| {
+        let span = Duration::from_secs(number("NC_BENCH_IDLE").unwrap_or(IDLE_SECONDS));
+        idle::measure(figures, &mut quiet_house(), span);
+    }),
+];
+
+fn main() -> anyhow::Result<ExitCode> {
+    // cargo bench adds --bench; cargo test runs benchmarks once, with --test, to see that they build.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--test"] => {}
+        [] => measure()?,
+        ["soak"] => soak::run(number("NC_SOAK_SECONDS").map_or(soak::HOUR, Duration::from_secs))?,
+        ["compare"] => return compare(&kept::newest_two()?),
+        ["compare", older, newer] => return compare(&[older.into(), newer.into()]),
+        _ => bail!("{arguments:?}: allowed is nothing, soak, or: compare [OLDER.json NEWER.json]"),
     }
-    let turns = number("NC_BENCH_TURNS").map_or(TURNS, |n| usize::try_from(n).unwrap_or(TURNS));
-    let idle = number("NC_BENCH_IDLE").unwrap_or(IDLE_SECONDS);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure() -> anyhow::Result<()> {
+    let only = std::env::var("NC_BENCH_ONLY").unwrap_or_default();
+    let only: Vec<&str> = only.split_whitespace().collect();
+    let names = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
+        bail!("NC_BENCH_ONLY: {unknown} is no part; there are {}", names.join(", "));
+    }
     println!("{}\n", machine::description());
-    if std::env::var("NC_BENCH_ONLY").is_ok_and(|only| only == "routing") {
-        routing::print(number("NC_BENCH_HISTORY"));
-        return;
+    let mut figures = Figures::default();
+    for (name, measure) in PARTS.iter().filter(|(name, _)| only.is_empty() || only.contains(name)) {
+        eprintln!("{name}:");
+        measure(&mut figures);
     }
-    let mut report = Report::begin();
-    starts::measure(&mut report, turns);
-    turns::measure(&mut report, turns);
-    claude::measure(&mut report, turns);
-    report.print();
-    println!();
-    routing::print(number("NC_BENCH_HISTORY"));
-    println!();
-    idle::print(&mut quiet_house(), std::time::Duration::from_secs(idle));
+    print!("\n{}", figures.table());
+    let file = Kept::now(figures).write("bench").context("the report could not be kept")?;
+    println!("\nkept: {} (and .svg)", file.display());
+    Ok(())
+}
+
+/// Exits with 1 where something became worse, so that a script can ask.
+fn compare([older, newer]: &[PathBuf; 2]) -> anyhow::Result<ExitCode> {
+    Ok(if compared::print(older, newer)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn turns() -> usize {
+    number("NC_BENCH_TURNS").map_or(TURNS, |n| usize::try_from(n).unwrap_or(TURNS))
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -11,6 +11,8 @@ use nc_model::{ChatId, Decision, FolderName, GroupId, UnknownSenderPolicy};
 use nc_store::{Decided, Left, MAX_BATCH, NewChat, NewGroup, NewMessage, NewWiring, Store};
 use nc_testkit::{Toolkit, wait_until};
 
+use crate::figures::{Figures, Unit};
+
 /// Messages of one measurement.
 const MESSAGES: usize = 10_000;
 const SINGLY: usize = 2_000;
@@ -127,36 +129,39 @@ fn make(store: &mut Store, n: usize) -> (ChatId, GroupId) {
     (chat, group)
 }
 
-pub(crate) fn print(history: Option<u64>) {
-    println!("{:<58} {:>12} {:>9} {:>24}", "", "a second", "aim", "processor for each");
+/// How fast all of it goes, in a small house, in a large one, and in an old one.
+pub(crate) fn measure(figures: &mut Figures, history: Option<u64>) {
     let mut one = House::with_groups(1);
-    line("messages stored, one by one", SINGLY, (one.write(SINGLY, 1, 1), Duration::ZERO), "2,000");
+    rate(figures, "messages stored, one by one", SINGLY, (one.write(SINGLY, 1, 1), Duration::ZERO), "2,000");
     let mut one = House::with_groups(1);
-    line("messages stored, in batches of 100", MESSAGES, (one.write(MESSAGES, 1, MAX_BATCH), Duration::ZERO), "20,000");
-    line("messages routed and placed, into one session", MESSAGES, one.route(), "5,000");
+    let stored = (one.write(MESSAGES, 1, MAX_BATCH), Duration::ZERO);
+    rate(figures, "messages stored, in batches of 100", MESSAGES, stored, "20,000");
+    rate(figures, "messages routed and placed, into one session", MESSAGES, one.route(), "5,000");
     let mut hundred = House::with_groups(100);
     hundred.write(MESSAGES, 100, MAX_BATCH);
-    line("messages routed and placed, across 100 sessions", MESSAGES, hundred.route(), "5,000");
+    rate(figures, "messages routed and placed, across 100 sessions", MESSAGES, hundred.route(), "5,000");
     let mut large = House::with_groups(GROUPS);
     large.write(MESSAGES, 100, MAX_BATCH);
-    line("the same in a house of 10,000 groups", MESSAGES, large.route(), "5,000");
-    growth(history.map_or(HISTORY, |n| usize::try_from(n).unwrap_or(HISTORY)));
+    rate(figures, "the same in a house of 10,000 groups", MESSAGES, large.route(), "5,000");
+    growth(figures, history.map_or(HISTORY, |n| usize::try_from(n).unwrap_or(HISTORY)));
 }
 
 /// Routing after a short and after a long history.
-fn growth(history: usize) {
+fn growth(figures: &mut Figures, history: usize) {
     for stored in [1_000, history] {
         let mut house = House::with_groups(100);
         house.write_history(stored);
         house.write(MESSAGES, 100, MAX_BATCH);
         let what = format!("the same with {stored} stored messages");
-        line(&what, MESSAGES, house.route(), "-10 %");
+        rate(figures, &what, MESSAGES, house.route(), "-10 %");
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
-fn line(what: &str, count: usize, (took, used): (Duration, Duration), aim: &str) {
-    let each =
-        if used.is_zero() { "-".to_owned() } else { format!("{:.0} µs", used.as_secs_f64() * 1e6 / count as f64) };
-    println!("{what:<58} {:>12.0} {aim:>9} {each:>24}", count as f64 / took.as_secs_f64());
+fn rate(figures: &mut Figures, what: &str, count: usize, (took, used): (Duration, Duration), aim: &str) {
+    figures.one(what, aim, Unit::PerSecond, count as f64 / took.as_secs_f64());
+    if !used.is_zero() {
+        let each = used.as_secs_f64() * 1e6 / count as f64;
+        figures.one(format!("{what}: processor for each"), "", Unit::Microseconds, each);
+    }
 }

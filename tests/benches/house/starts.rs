@@ -6,23 +6,29 @@ use std::time::{Duration, Instant};
 
 use nc_testkit::{Signal, Toolkit, processes};
 
-use crate::figures::Report;
+use crate::figures::Figures;
 use crate::house;
 
-pub(crate) fn measure(report: &mut Report, turns: usize) {
-    let mut kit = house();
-    let up = (0..turns.min(20)).map(|_| {
-        let begun = Instant::now();
-        kit.up();
-        let took = begun.elapsed();
-        assert_eq!(kit.stop(Signal::SIGTERM), Some(0));
-        took
-    });
-    report.add("nanoclawctl up: start to ready (all programs)", "30 ms", up.collect());
-    for (program, what) in [("nc-router", "nc-router: start to ready"), ("nc-ipcd", "nc-ipcd: start to ready")] {
-        let samples = (0..turns.min(30)).map(|_| start_to_ready(&kit, program)).collect();
-        report.add(what, "30 ms", samples);
+pub(crate) fn measure(figures: &mut Figures, turns: usize) {
+    measure_in(figures, &mut house(), "", turns);
+}
+
+/// Measures in `kit`; `whose` stands behind the name of each figure.
+pub(crate) fn measure_in(figures: &mut Figures, kit: &mut Toolkit, whose: &str, turns: usize) {
+    let up: Vec<_> = (0..turns.min(20)).map(|_| up_to_ready(kit)).collect();
+    figures.spans(format!("nanoclawctl up: start to ready (all programs){whose}"), "30 ms", &up);
+    for program in ["nc-router", "nc-ipcd"] {
+        let samples: Vec<_> = (0..turns.min(30)).map(|_| start_to_ready(kit, program)).collect();
+        figures.spans(format!("{program}: start to ready{whose}"), "30 ms", &samples);
     }
+}
+
+fn up_to_ready(kit: &mut Toolkit) -> Duration {
+    let begun = Instant::now();
+    kit.up();
+    let took = begun.elapsed();
+    assert_eq!(kit.stop(Signal::SIGTERM), Some(0));
+    took
 }
 
 fn start_to_ready(kit: &Toolkit, program: &str) -> Duration {

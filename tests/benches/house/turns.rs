@@ -13,7 +13,7 @@ use nc_store::NewMessage;
 use nc_testkit::{PATIENCE, Signal, Toolkit, wait_until};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use crate::figures::Report;
+use crate::figures::Figures;
 use crate::house;
 
 /// A platform that notes when it is asked to send.
@@ -44,8 +44,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open() -> Self {
-        let mut kit = house();
+    fn open(mut kit: Toolkit) -> Self {
         kit.up();
         let installation = kit.installation();
         let store = kit.store();
@@ -110,16 +109,21 @@ fn watch(path: &Path, what: AddWatchFlags, named: Option<&'static str>) -> Recei
     seen
 }
 
-pub(crate) fn measure(report: &mut Report, turns: usize) {
+pub(crate) fn measure(figures: &mut Figures, turns: usize) {
+    measure_in(figures, house(), "", turns);
+}
+
+/// Measures in `kit`; `whose` stands behind the name of each figure.
+pub(crate) fn measure_in(figures: &mut Figures, kit: Toolkit, whose: &str, turns: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut terminal = Terminal::open();
-        cold(report, &mut terminal, turns.min(40)).await;
-        warm(report, &mut terminal, turns).await;
+        let mut terminal = Terminal::open(kit);
+        cold(figures, &mut terminal, whose, turns.min(40)).await;
+        warm(figures, &mut terminal, whose, turns).await;
     });
 }
 
-async fn cold(report: &mut Report, terminal: &mut Terminal, turns: usize) {
+async fn cold(figures: &mut Figures, terminal: &mut Terminal, whose: &str, turns: usize) {
     // The kernel opens the program when it is executed, through whatever mount.
     let started = watch(&terminal.kit.programs().join("nc-agent"), AddWatchFlags::IN_OPEN, None);
     let (mut to_sandbox, mut to_reply) = (Vec::new(), Vec::new());
@@ -131,11 +135,11 @@ async fn cold(report: &mut Report, terminal: &mut Terminal, turns: usize) {
         to_sandbox.push(executed - committed);
         to_reply.push(sent - committed);
     }
-    report.add("committed message → first instruction in a fresh sandbox", "8 ms", to_sandbox);
-    report.add("committed message → reply, fresh sandbox", "-", to_reply);
+    figures.spans(format!("committed message → first instruction in a fresh sandbox{whose}"), "8 ms", &to_sandbox);
+    figures.spans(format!("committed message → reply, fresh sandbox{whose}"), "", &to_reply);
 }
 
-async fn warm(report: &mut Report, terminal: &mut Terminal, turns: usize) {
+async fn warm(figures: &mut Figures, terminal: &mut Terminal, whose: &str, turns: usize) {
     terminal.turn().await;
     let work = work_directory(&terminal.kit);
     // The agent's commit is the moment in which its journal goes.
@@ -148,8 +152,8 @@ async fn warm(report: &mut Report, terminal: &mut Terminal, turns: usize) {
             to_send.push(sent - answered);
         }
     }
-    report.add("agent's row → the channel's send call", "2 ms", to_send);
-    report.add("committed message → reply, agent there", "-", to_reply);
+    figures.spans(format!("agent's row → the channel's send call{whose}"), "2 ms", &to_send);
+    figures.spans(format!("committed message → reply, agent there{whose}"), "", &to_reply);
 }
 
 fn work_directory(kit: &Toolkit) -> std::path::PathBuf {
