@@ -1,6 +1,6 @@
 //! Programs that hang.
 
-use crate::house::{SLOW, answers, balances, house, main_pid, while_it_works};
+use crate::house::{SLOW, answers, balances, house, is_answered, main_pid, run_units, while_it_works};
 
 #[test]
 fn a_program_that_hangs_is_started_again_by_its_watchdog_and_the_answer_arrives_once() {
@@ -24,6 +24,29 @@ fn a_program_that_hangs_is_started_again_by_its_watchdog_and_the_answer_arrives_
         machine.remove_drop_in(unit);
         machine.ok(["systemctl", "restart", unit]);
     }
-    crate::house::is_answered(&machine, SLOW, "after the watchdogs");
+    is_answered(&machine, SLOW, "after the watchdogs");
+    balances(&machine);
+}
+
+#[test]
+fn a_runner_that_hangs_is_ended_and_the_next_message_gets_another() {
+    let Some(machine) = house("the watchdog of a run") else { return };
+    // Runs that began with another configuration end.
+    machine.drop_in("nc-runner@.service", "[Service]\nWatchdogSec=5\n");
+    machine.ok(["systemctl", "stop", "nanoclaw-agents.slice"]);
+    let text = "said while the runner hung";
+    let said = while_it_works(&machine, text, || {
+        for run in run_units(&machine) {
+            machine.wait_until("it says whose it is", |machine| {
+                let status = machine.show(&run, "StatusText");
+                status.starts_with("slow: session ") && status.contains(", run ")
+            });
+            machine.kill(&run, "STOP");
+            machine.wait_until("the run is gone", |machine| !run_units(machine).contains(&run));
+        }
+    });
+    answers(&said, text);
+    machine.remove_drop_in("nc-runner@.service");
+    is_answered(&machine, SLOW, "after the runner");
     balances(&machine);
 }
