@@ -19,7 +19,10 @@ pub fn finish(command: &mut Command) -> Output {
 }
 
 /// The same, with `input` on standard input where there is any, and so much patience.
-pub(crate) fn finish_with(command: &mut Command, input: &[u8], patience: Duration) -> Output {
+///
+/// # Panics
+/// As [`finish`].
+pub fn finish_with(command: &mut Command, input: &[u8], patience: Duration) -> Output {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }

@@ -25,7 +25,7 @@ mod up;
 
 pub use binaries::{PROGRAMS, example, programs, public_programs};
 pub use claude::{claude_stand_in, real_claude};
-pub use command::finish;
+pub use command::{finish, finish_with};
 pub use deadline::{PATIENCE, wait_for, wait_until};
 pub use large::{Size, fill};
 pub use nix::sys::signal::Signal;
