@@ -99,6 +99,8 @@ pub(crate) enum Command {
     },
     /// Say what is missing on this machine or wrong with the installation, and how to mend it
     Doctor(Doctor),
+    /// Try every known way out of a group's sandbox from inside of it, and say what the group can read, write and reach
+    Prove(Prove),
     /// Start sockets, paths and timers of the init system again that have failed
     Sweep(Json),
     /// Tell the owners that a unit of the init system has failed, by every channel where they can be reached
@@ -311,6 +313,15 @@ fn claude_version(text: &str) -> Result<ClaudeVersion, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// The group's folder
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: String,
     #[command(flatten)]
     pub(crate) json: Json,
 }

@@ -28,6 +28,7 @@ mod notice;
 mod output;
 mod page;
 mod people;
+mod prove;
 mod run;
 mod runs;
 mod secret;
@@ -77,6 +78,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Claude { command } => claude::run(options, command),
         Command::Config { command } => config::run(options, command),
         Command::Doctor(doctor) => doctor::run(options, doctor),
+        Command::Prove(prove) => prove::run(options, prove),
         Command::Sweep(json) => sweep::run(options, json),
         Command::Notice(notice) => notice::run(options, notice),
         Command::Completions { shell } => completions::run(*shell),

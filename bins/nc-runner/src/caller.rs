@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::request::{LONGEST, Request};
+use crate::request::{Asked, LONGEST};
 
 /// How long the caller may take with its line. It writes it in the same breath as it connects.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ impl Caller {
     }
 
     /// The request; none where the caller left without one. The error is what the caller is to be told.
-    pub(crate) async fn request(&mut self) -> Result<Option<Request>, String> {
+    pub(crate) async fn request(&mut self) -> Result<Option<Asked>, String> {
         let mut line = Vec::new();
         let read = timeout(PATIENCE, self.read_line(&mut line)).await;
         match read {
@@ -37,7 +37,7 @@ impl Caller {
             Ok(false) => Err(format!("the request has no end within {LONGEST} bytes")),
             Ok(true) => {
                 let text = std::str::from_utf8(&line).map_err(|error| format!("the request is no text: {error}"))?;
-                Request::parse(text).map(Some)
+                Asked::parse(text).map(Some)
             }
         }
     }
@@ -73,6 +73,11 @@ impl Caller {
     /// Says that there is no run, and why.
     pub(crate) async fn refused(&mut self, why: &str) {
         self.say(&format!("refused {why}")).await;
+    }
+
+    /// Says a line of a proof.
+    pub(crate) async fn proof(&mut self, line: &serde_json::Value) {
+        self.say(&format!("proof {line}")).await;
     }
 
     /// Says that the run has ended.

@@ -9,6 +9,7 @@ mod connection;
 mod conversation;
 mod others;
 mod prompt;
+mod proof;
 mod session;
 mod speech;
 
@@ -24,6 +25,7 @@ use nix::sys::stat::{Mode, umask};
 use self::connection::{Answer, Connection};
 use self::conversation::Conversation;
 use self::others::Others;
+pub(crate) use self::proof::prove;
 use self::session::HandSession;
 use self::speech::Speech;
 use crate::refusal::failed;

@@ -23,6 +23,7 @@ mod lock;
 mod outcome;
 mod plan;
 mod previous;
+mod prove;
 mod refusal;
 mod request;
 mod run;
@@ -52,6 +53,12 @@ struct Arguments {
     /// Run a command in the sandbox of this group's agent, with a session of its own that is gone afterwards
     #[arg(long, value_name = "GROUP", conflicts_with_all = ["buried", "group"])]
     shell: Option<String>,
+    /// Try every known way out of the sandbox of this group's agent from inside of it, and print what came of each as JSON
+    #[arg(long, value_name = "GROUP", conflicts_with_all = ["buried", "group", "shell"])]
+    prove: Option<String>,
+    /// Make the tries, which are told on standard input.
+    #[arg(long, hide = true, exclusive = true)]
+    tries: bool,
     /// Write down the end of runs whose runner was killed, by their ids or by the name of the runner's instance; without
     /// any, of all that live in the store and nowhere else
     #[arg(long, value_name = "RUN", num_args = 0.., conflicts_with = "group")]
@@ -69,6 +76,12 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(status) => return status,
     };
+    if arguments.tries {
+        return prove::make_tries();
+    }
+    if let Some(group) = &arguments.prove {
+        return hand::prove(&arguments.options, group);
+    }
     if let Some(group) = &arguments.shell {
         return shell::run(&arguments.options, group, &arguments.command);
     }

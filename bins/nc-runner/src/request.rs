@@ -1,11 +1,31 @@
-//! The line that asks for a run: `run <session> <cause>`, and by hand `run <session> manual <run> [print]`.
+//! The line that asks for a run: `run <session> <cause>`, and by hand `run <session> manual <run> [print]`; or for a proof of the
+//! walls: `prove <folder>`.
 
-use nc_model::Cause;
+use nc_model::{Cause, FolderName};
 
 /// The longest line, in bytes: `run`, two ids of 36 characters, the longest cause, and room for later words.
 pub(crate) const LONGEST: usize = 256;
 
 /// What the caller asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A run.
+    Run(Request),
+    /// What the group in this folder can reach.
+    Prove(FolderName),
+}
+
+impl Asked {
+    /// Reads the line, without its end; the error is what the caller is told.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        match line.strip_prefix("prove ") {
+            Some(folder) => FolderName::parse(folder).map(Self::Prove).map_err(|error| error.to_string()),
+            None => Request::parse(line).map(Self::Run),
+        }
+    }
+}
+
+/// A run that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// The session.
@@ -26,8 +46,7 @@ pub(crate) struct ByHand {
 }
 
 impl Request {
-    /// Reads the line, without its end; the error is what the caller is told.
-    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+    fn parse(line: &str) -> Result<Self, String> {
         let words: Vec<&str> = line.split(' ').collect();
         let wrong = || format!("{line:?} is not a request: write \"run SESSION CAUSE\"");
         let ["run", session, cause, ref by_hand @ ..] = words[..] else { return Err(wrong()) };
@@ -62,6 +81,15 @@ mod tests {
     use super::*;
 
     const ID: &str = "01a20efa-7b13-72b6-b840-40cc0585f8a8";
+
+    #[test]
+    fn takes_a_folder_and_no_path_to_be_proved() {
+        let folder = FolderName::parse("family").unwrap();
+        assert_eq!(Asked::parse("prove family"), Ok(Asked::Prove(folder)));
+        for line in ["prove ../family", "prove ", "prove family print"] {
+            assert!(Asked::parse(line).is_err(), "{line}");
+        }
+    }
 
     #[test]
     fn takes_the_request_and_says_what_is_wrong_with_others() {

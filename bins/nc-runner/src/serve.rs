@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::caller::Caller;
 use crate::refusal::Refusal;
+use crate::request::Asked;
 use crate::run::Run;
 
 /// Serves the connection that this program was started for.
@@ -37,7 +38,8 @@ pub(crate) async fn serve(mut daemon: Daemon, options: Options, instance: Option
     };
     daemon.log_level(loaded.config.log_level.as_str());
     let request = match caller.request().await {
-        Ok(Some(request)) => request,
+        Ok(Some(Asked::Run(request))) => request,
+        Ok(Some(Asked::Prove(folder))) => return crate::prove::serve(&loaded, &folder, &mut caller).await,
         Ok(None) => return Ok(()),
         Err(why) => {
             warn!(message_id = nc_model::event::RUN_REFUSED, "a request is refused: {why}");

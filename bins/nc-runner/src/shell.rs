@@ -44,9 +44,7 @@ fn shell(options: &Options, folder: &str, command: &[OsString]) -> Result<u8, Fa
     let loaded = nc_config::load(options).map_err(Failure::config)?;
     let installation = &loaded.installation;
     let group = find(&loaded, folder)?;
-    remove_left_behind(installation, group.id);
-    let name = format!("{PREFIX}{}", new_id());
-    let place = Place::make(installation, group.id, &name).map_err(Failure::of_system)?;
+    let (name, place) = Place::of_a_shell(installation, group.id).map_err(Failure::of_system)?;
     let plan = Plan::new(target(&group, &name), &loaded.config).map_err(|why| Failure::config(anyhow::anyhow!(why)))?;
     let whose = (group.id, &group.folder, group.is_main);
     let workplace = Workplace::new(installation, place.session.clone(), whose)?;
@@ -73,7 +71,7 @@ pub(crate) fn find(loaded: &Loaded, folder: &str) -> Result<Group, Failure> {
     group.ok_or_else(|| Failure::failed(anyhow::anyhow!("there is no group {folder}: see nanoclawctl group list")))
 }
 
-fn target(group: &Group, session: &str) -> RunPlan {
+pub(crate) fn target(group: &Group, session: &str) -> RunPlan {
     RunPlan {
         session: session.to_owned(),
         status: SessionStatus::Active,
@@ -87,17 +85,25 @@ fn target(group: &Group, session: &str) -> RunPlan {
     }
 }
 
-fn sandbox_failed(error: SandboxError) -> Failure {
+pub(crate) fn sandbox_failed(error: SandboxError) -> Failure {
     if error.needs_a_person() { Failure::config(error) } else { Failure::again(error) }
 }
 
 /// The session directory of a shell, removed with it.
-struct Place {
-    session: SessionDir,
-    lock: SessionLock,
+pub(crate) struct Place {
+    pub(crate) session: SessionDir,
+    pub(crate) lock: SessionLock,
 }
 
 impl Place {
+    /// A new one, with the session's name. Those of shells that were killed are removed first.
+    pub(crate) fn of_a_shell(installation: &Installation, group: GroupId) -> anyhow::Result<(String, Self)> {
+        remove_left_behind(installation, group);
+        let name = format!("{PREFIX}{}", new_id());
+        let place = Self::make(installation, group, &name)?;
+        Ok((name, place))
+    }
+
     fn make(installation: &Installation, group: GroupId, name: &str) -> anyhow::Result<Self> {
         let session = installation.session_dir(group, name);
         for directory in [&session.inbox, &session.work_dir] {

@@ -19,6 +19,7 @@ mod arguments;
 pub mod cgroup;
 mod descriptors;
 mod error;
+pub mod escape;
 mod identity;
 mod mountpoints;
 mod network;
