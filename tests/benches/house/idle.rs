@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use nc_testkit::{Toolkit, processes};
+use nc_testkit::Toolkit;
+use nc_testkit::processes::{self, Process};
 
 use crate::figures::{Figures, Unit};
 
@@ -22,12 +23,16 @@ pub(crate) fn measure(figures: &mut Figures, kit: &mut Toolkit, span: Duration) 
     let before = usage(kit);
     // The one place where time itself is what is measured.
     std::thread::sleep(span);
-    let after = usage(kit);
+    keep(figures, "", &before, &usage(kit), span);
+}
+
+/// Keeps what each program used between two looks; `place` stands before its name.
+pub(crate) fn keep(figures: &mut Figures, place: &str, before: &[Usage], after: &[Usage], span: Duration) {
     let minutes = span.as_secs_f64() / 60.0;
     let a_minute = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / minutes;
     let mut whole = 0.0;
     let mut programs: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
-    for Usage { pid, name, switches, cpu_ticks } in &after {
+    for Usage { pid, name, switches, cpu_ticks } in after {
         let Some(earlier) = before.iter().find(|u| u.pid == *pid) else { continue };
         let pss = pss_kib(*pid) / 1024.0;
         whole += pss;
@@ -37,11 +42,11 @@ pub(crate) fn measure(figures: &mut Figures, kit: &mut Toolkit, span: Duration) 
         sum.iter_mut().zip(used).for_each(|(sum, more)| *sum += more);
     }
     for (name, [pss, switches, processor]) in programs {
-        figures.one(format!("{name} idle: memory (PSS)"), "10 MiB", Unit::Mebibytes, pss);
-        figures.one(format!("{name} idle: wake-ups"), "0", Unit::PerMinute, switches);
-        figures.one(format!("{name} idle: processor in a minute"), "0", Unit::Milliseconds, processor);
+        figures.one(format!("{place}{name} idle: memory (PSS)"), "10 MiB", Unit::Mebibytes, pss);
+        figures.one(format!("{place}{name} idle: wake-ups"), "0", Unit::PerMinute, switches);
+        figures.one(format!("{place}{name} idle: processor in a minute"), "0", Unit::Milliseconds, processor);
     }
-    figures.one("all programs idle: memory (PSS)", "30 MiB", Unit::Mebibytes, whole);
+    figures.one(format!("{place}all programs idle: memory (PSS)"), "30 MiB", Unit::Mebibytes, whole);
 }
 
 /// Every program of the house.
@@ -50,7 +55,12 @@ pub(crate) fn usage(kit: &Toolkit) -> Vec<Usage> {
     let mut all = processes::below(up);
     all.extend(processes::all().into_iter().filter(|process| process.pid == up));
     all.sort_by_key(|process| process.pid);
-    let usages = all.into_iter().filter_map(|process| {
+    usage_of(all)
+}
+
+/// What these have used so far; who is gone is left out.
+pub(crate) fn usage_of(processes: impl IntoIterator<Item = Process>) -> Vec<Usage> {
+    let usages = processes.into_iter().filter_map(|process| {
         let (switches, cpu_ticks) = threads(process.pid)?;
         Some(Usage { pid: process.pid, name: process.name, switches, cpu_ticks })
     });

@@ -9,6 +9,7 @@
 //! `NC_BENCH_ONLY` names the parts to measure, with spaces between.
 #![expect(clippy::expect_used, reason = "a benchmark stops at the first surprise")]
 
+mod booted;
 mod claude;
 mod compared;
 mod figures;
@@ -41,16 +42,14 @@ const IDLE_SECONDS: u64 = 60;
 /// A part of the report: its name, and what measures it.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("starts", |figures| starts::measure(figures, turns())),
     ("turns", |figures| turns::measure(figures, turns())),
     ("claude", |figures| claude::measure(figures, turns())),
     ("routing", |figures| routing::measure(figures, number("NC_BENCH_HISTORY"))),
     ("scale", |figures| scale::measure(figures, turns(), number("NC_BENCH_HISTORY"))),
-    ("idle", |figures| {
-        let span = Duration::from_secs(number("NC_BENCH_IDLE").unwrap_or(IDLE_SECONDS));
-        idle::measure(figures, &mut quiet_house(), span);
-    }),
+    ("idle", |figures| idle::measure(figures, &mut quiet_house(), idle_span())),
+    ("booted", |figures| booted::measure(figures, turns(), idle_span())),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -89,6 +88,10 @@ fn measure() -> anyhow::Result<()> {
 /// Exits with 1 where something became worse, so that a script can ask.
 fn compare([older, newer]: &[PathBuf; 2]) -> anyhow::Result<ExitCode> {
     Ok(if compared::print(older, newer)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn idle_span() -> Duration {
+    Duration::from_secs(number("NC_BENCH_IDLE").unwrap_or(IDLE_SECONDS))
 }
 
 fn turns() -> usize {

@@ -93,7 +93,7 @@ impl Terminal {
 }
 
 /// Notes when something happens to `path`.
-fn watch(path: &Path, what: AddWatchFlags, named: Option<&'static str>) -> Receiver<Instant> {
+pub(crate) fn watch(path: &Path, what: AddWatchFlags, named: Option<&'static str>) -> Receiver<Instant> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC).expect("inotify is there");
     inotify.add_watch(path, what).expect("it watches");
     let (note, seen) = channel();

@@ -118,6 +118,15 @@ impl Machine {
         said(&mut start, 3 * PATIENCE).ok();
     }
 
+    /// The process id of its init, as the host sees it; its `/proc/PID/root` is the machine's whole tree.
+    ///
+    /// # Panics
+    /// Where it is off.
+    #[must_use]
+    pub fn init(&self) -> i32 {
+        said(&mut script("leader", &self.name), PATIENCE).ok().trim().parse().expect("a process id")
+    }
+
     /// Cuts its power: everything in it is gone at once, the disk stays.
     ///
     /// # Panics
