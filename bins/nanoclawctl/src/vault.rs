@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nc_config::{CREDENTIALS, Credential, Credentials, Secret};
+use nc_config::{CREDENTIALS, Credential, Credentials, Secret, encrypted_name};
 
 use crate::bounded;
 use crate::ending::Refusal;
@@ -70,7 +70,7 @@ impl Vault {
             return if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error).with_context(failed) };
         }
         let mut command = bounded::command("systemd-creds");
-        command.arg(format!("--name={}", known.name)).arg("decrypt").arg(&path).arg("-");
+        command.arg(format!("--name={}", encrypted_name(known.name))).arg("decrypt").arg(&path).arg("-");
         let secret = said(command).and_then(|said| Secret::new(said.as_bytes()).map_err(|fault| fault.to_string()));
         secret.map(Some).map_err(|why| {
             let path = quoted(&path);
@@ -87,7 +87,7 @@ fn encrypt(name: &str, secret: &Secret, to: &Path) -> anyhow::Result<()> {
     writer.write_all(secret.expose().as_bytes())?;
     drop(writer);
     let mut command = bounded::command("systemd-creds");
-    command.arg(format!("--name={name}")).args(["encrypt", "-"]).arg(to).stdin(reader);
+    command.arg(format!("--name={}", encrypted_name(name))).args(["encrypt", "-"]).arg(to).stdin(reader);
     said(command).map(drop).map_err(anyhow::Error::msg)
 }
 

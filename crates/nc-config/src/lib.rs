@@ -31,7 +31,7 @@ pub use claude::{CLAUDE, Claude, ClaudeSource, NoClaude, Unusable, find_claude};
 pub use config::{ChannelConfig, Config, LogLevel};
 pub use credentials::{
     CREDENTIALS, Credential, CredentialError, CredentialSource, Credentials, Fault, MAX_SECRET_BYTES, Secret,
-    credential,
+    credential, encrypted_name,
 };
 pub use error::ConfigError;
 pub use example::example;

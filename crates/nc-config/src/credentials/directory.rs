@@ -15,6 +15,16 @@ const OTHERS: u32 = 0o077;
 /// What `LoadCredential=nanoclaw:DIRECTORY` puts before the name of each file, systemd.exec(5).
 const PREFIX: &str = "nanoclaw_";
 
+/// What `LoadCredentialEncrypted=nanoclaw.encrypted:DIRECTORY` does.
+const ENCRYPTED_PREFIX: &str = "nanoclaw.encrypted_";
+
+/// What systemd calls the encrypted credential `name` of an installation. It is encrypted along with the value, and systemd
+/// and systemd-creds(1) refuse the file under any other name.
+#[must_use]
+pub fn encrypted_name(name: &str) -> String {
+    format!("{ENCRYPTED_PREFIX}{name}")
+}
+
 /// Who sees to it that nobody else reads the files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Care {
@@ -36,13 +46,12 @@ pub(super) fn read(dir: &Path, care: Care, source: CredentialSource) -> Result<C
         Err(source) => return Err(CredentialError::File { path: dir.to_owned(), source }),
     }
     for known in CREDENTIALS {
-        let in_a_directory = || read_one(&dir.join(format!("{PREFIX}{}", known.name)), care);
-        let found = match read_one(&dir.join(known.name), care)? {
-            None if care == Care::Others => in_a_directory()?,
-            found => found,
-        };
-        if let Some(secret) = found {
-            all.0.insert(known.name, (secret, source));
+        let prefixes: &[&str] = if care == Care::Others { &["", ENCRYPTED_PREFIX, PREFIX] } else { &[""] };
+        for prefix in prefixes {
+            if let Some(secret) = read_one(&dir.join(format!("{prefix}{}", known.name)), care)? {
+                all.0.insert(known.name, (secret, source));
+                break;
+            }
         }
     }
     Ok(all)

@@ -17,6 +17,7 @@ use nc_model::Provider;
 use zeroize::Zeroizing;
 
 use self::directory::Care;
+pub use self::directory::encrypted_name;
 pub use self::error::CredentialError;
 pub use self::secret::{Fault, MAX_SECRET_BYTES, Secret};
 

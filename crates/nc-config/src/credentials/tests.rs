@@ -81,6 +81,11 @@ fn what_others_may_read_is_refused_with_what_mends_it() {
 
 #[test]
 fn what_systemd_loads_as_a_directory_is_found_under_the_names_that_it_gives() {
+    for prefix in ["nanoclaw_", "nanoclaw.encrypted_"] {
+        let dir = kept(&format!("{prefix}{KEY}"), b"hunter2", 0o440);
+        assert_eq!(values(&directory::read(dir.path(), Care::Others, CredentialSource::Systemd).unwrap()).len(), 1);
+    }
+    assert_eq!(encrypted_name(KEY), "nanoclaw.encrypted_ANTHROPIC_API_KEY");
     let dir = kept("nanoclaw_ANTHROPIC_API_KEY", b"hunter2", 0o440);
     let systemd = || directory::read(dir.path(), Care::Others, CredentialSource::Systemd).unwrap();
     assert_eq!(values(&systemd()), [(KEY, "hunter2".to_owned())]);
