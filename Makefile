@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
-SCRIPTS = install.sh scripts/install/table scripts/install/change scripts/install/units scripts/install/user scripts/machine scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
+SCRIPTS = install.sh scripts/install/table scripts/install/change scripts/install/units scripts/install/user scripts/install/launchd scripts/machine scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
 .PHONY: all build run test bench bench-compare soak check install clean
 all: build

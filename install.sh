@@ -11,8 +11,16 @@ cd "$(dirname "$0")"
 . ./scripts/install/table
 # shellcheck source=scripts/install/change
 . ./scripts/install/change
-# shellcheck source=scripts/install/units
-. ./scripts/install/units
+case $(uname -s) in
+    Darwin)
+        # shellcheck source=scripts/install/launchd
+        . ./scripts/install/launchd
+        ;;
+    *)
+        # shellcheck source=scripts/install/units
+        . ./scripts/install/units
+        ;;
+esac
 # shellcheck source=scripts/install/user
 . ./scripts/install/user
 
@@ -23,7 +31,8 @@ usage() {
 usage: install.sh [--user] [--prefix=DIR] [--destdir=DIR] [--built=DIR] [--dry-run]
        install.sh --uninstall [--purge] [--user] [--prefix=DIR] [--destdir=DIR] [--dry-run]
 
-  --user         for yourself alone, below your home directory, under your own manager (systemctl --user)
+  --user         for yourself alone, below your home directory, under your own manager (systemctl --user); on macOS, where
+                 launchd starts everything, there is no other way
   --prefix=DIR   where it will live; /usr/local unless told, with --user ~/.local. Units are put where systemd looks: for
                  the system below DIR/lib where DIR is /usr or /usr/local, else below /usr/local/lib
   --destdir=DIR  put everything below DIR, to make a package; nothing of the running system is touched
@@ -90,6 +99,7 @@ place() {
 settle_places() {
     root=no
     [ "$(id -u)" != 0 ] || root=yes
+    [ "$(uname -s)" != Darwin ] || manager=launchd
     case $manager in
         system)
             : "${prefix:=/usr/local}"
@@ -97,6 +107,7 @@ settle_places() {
             unit_dir=$lib/systemd/system links=/etc/systemd/system etc=/etc/nanoclaw data=/var/lib/nanoclaw run=/run/nanoclaw
             ;;
         user) places_of_user ;;
+        launchd) places_of_launchd ;;
     esac
     installed=$etc/nanoclaw.toml.d/10-installed.toml
     state=$destdir$prefix/share/doc/nanoclaw
@@ -107,6 +118,7 @@ may() {
     if [ "$dry" = yes ] || [ -n "$destdir" ]; then return 0; fi
     case $manager:$root in
         user:yes) cannot "--user is for an ordinary user; root installs for the whole system" ;;
+        launchd:yes) cannot "on macOS it is installed by an ordinary user, for that user; --destdir=DIR makes a package" ;;
         system:no) cannot "only root may $1 below $prefix; --user is for you alone, --destdir=DIR makes a package" ;;
     esac
 }
@@ -123,7 +135,7 @@ check() {
         case $source in completion:*) ;; *) [ -f "$source" ] || echo "$source" ;; esac
     done)
     [ -z "$missing" ] || cannot "not built: $(echo "$missing" | tr '\n' ' '); run make build first"
-    if [ -z "$destdir" ] && [ "$dry" = no ] && ! runs_systemd; then
+    if [ -z "$destdir" ] && [ "$dry" = no ] && ! manager_runs; then
         cannot "$(no_manager); --destdir=DIR makes a package, and make run starts everything in the foreground"
     fi
     broken=$(not_running_here)
