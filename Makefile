@@ -7,7 +7,7 @@ PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
 SCRIPTS = install.sh scripts/install/table scripts/install/change scripts/install/units scripts/install/user scripts/install/launchd scripts/machine scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
-.PHONY: all build run test bench bench-compare soak check install clean
+.PHONY: all build run test crash bench bench-compare soak check install clean
 all: build
 
 build:
@@ -22,6 +22,11 @@ test:
 	@scripts/need test </dev/null
 	@scripts/claude-binary </dev/null
 	@scripts/test
+
+# Kills and failures for as long as it takes: a thousand kills at random, and each failpoint at each place where it is reached.
+crash:
+	@scripts/need test </dev/null
+	NC_CRASH=all NC_STORM=$${NC_STORM:-1000} $(CARGO) test --locked -p nanoclaw-tests --test crash --test storm -- --nocapture --test-threads=1
 
 bench: build
 	@$(CARGO) bench --locked -p nanoclaw-tests --bench house

@@ -10,21 +10,25 @@ use toml::Table;
 
 /// The crates, each with those that it may use. Every one of them stands above it, so no arrow points back.
 const CRATES: &[(&str, &[&str])] = &[
+    ("nc-failpoint", &[]),
     ("nc-model", &[]),
-    ("nc-daemon", &[]),
+    ("nc-daemon", &["nc-failpoint"]),
     ("nc-config", &["nc-model"]),
-    ("nc-store", &["nc-model"]),
-    ("nc-wire", &["nc-model"]),
-    ("nc-sandbox", &["nc-model"]),
+    ("nc-store", &["nc-failpoint", "nc-model"]),
+    ("nc-wire", &["nc-failpoint", "nc-model"]),
+    ("nc-sandbox", &["nc-failpoint", "nc-model"]),
     ("nc-channel", &["nc-model", "nc-store", "nc-daemon"]),
-    ("nc-testkit", &["nc-model", "nc-daemon", "nc-config", "nc-store", "nc-wire", "nc-sandbox", "nc-channel"]),
+    (
+        "nc-testkit",
+        &["nc-failpoint", "nc-model", "nc-daemon", "nc-config", "nc-store", "nc-wire", "nc-sandbox", "nc-channel"],
+    ),
 ];
 
 /// A crate for tests, which nothing that is installed may use.
 const FOR_TESTS: &str = "nc-testkit";
 
 /// What the program inside the sandbox may use: not the store, not the configuration, nothing of the host.
-const IN_THE_SANDBOX: (&str, &[&str]) = ("nc-agent", &["nc-model", "nc-wire"]);
+const IN_THE_SANDBOX: (&str, &[&str]) = ("nc-agent", &["nc-failpoint", "nc-model", "nc-wire"]);
 
 /// Libraries that belong to one format or one duty, with the crates that have it.
 const OWNED: &[(&str, &[&str])] = &[

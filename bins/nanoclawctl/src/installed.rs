@@ -87,6 +87,7 @@ impl Installed {
         }
         let above = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         self.make_dir(above)?;
+        nc_failpoint::before("files", "make_directory").with_context(failed)?;
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             made => made.with_context(failed)?,
@@ -102,6 +103,7 @@ impl Installed {
     /// stays.
     pub(crate) fn make_file(&self, path: &Path, content: &str) -> anyhow::Result<bool> {
         let failed = || format!("failed to make {}", quoted(path));
+        nc_failpoint::before("files", "make").with_context(failed)?;
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -110,6 +112,7 @@ impl Installed {
         let filled = self
             .give_file(&file)
             .and_then(|()| open_to_group(&file, path))
+            .and_then(|()| nc_failpoint::before("files", "fill"))
             .and_then(|()| file.write_all(content.as_bytes()));
         if filled.is_err() {
             // Half a file would be taken for a whole one the next time.
@@ -125,6 +128,7 @@ impl Installed {
         let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
+        nc_failpoint::before("files", "open").with_context(failed)?;
         let file = options.open(path).with_context(failed)?;
         self.give_file(&file).with_context(failed)?;
         Ok(file)

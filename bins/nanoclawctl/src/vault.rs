@@ -43,6 +43,7 @@ impl Vault {
     fn put(&self, new: &Path, path: &Path) -> anyhow::Result<()> {
         fs::set_permissions(new, Permissions::from_mode(0o600))?;
         File::open(new)?.sync_all()?;
+        nc_failpoint::before("vault", "rename")?;
         fs::rename(new, path)?;
         Ok(File::open(&self.dir)?.sync_all()?)
     }
@@ -50,6 +51,7 @@ impl Vault {
     /// Removes `name`; false where it is not there.
     pub(crate) fn remove(&self, name: &str) -> anyhow::Result<bool> {
         let path = self.dir.join(name);
+        nc_failpoint::before("vault", "remove")?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => removed.map(|()| true).with_context(|| format!("failed to remove {}", quoted(&path))),

@@ -249,7 +249,7 @@ async fn patiently<T>(attempt: impl Fn() -> Result<T, MailboxError>) -> Result<T
 
 /// The time of the host and of this sandbox, which share a clock.
 pub(crate) fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_millisecond())
+    Timestamp(jiff::Timestamp::now().as_millisecond() + nc_failpoint::clock_ms())
 }
 
 fn taken(row: &PendingRow) -> Taken {

@@ -93,6 +93,7 @@ impl Outbox {
         self.kept.retain(|row| {
             let dealt_with = is_dealt_with(row);
             if dealt_with {
+                nc_failpoint::after("outbox", "serve");
                 // Something else may have removed them.
                 drop(fs::remove_dir_all(outbox.join(row)));
             }
@@ -102,8 +103,11 @@ impl Outbox {
 }
 
 fn copy(file: PlainFile, place: &Path, name: &str) -> io::Result<()> {
+    nc_failpoint::before("outbox", "make_directory")?;
     DirBuilder::new().recursive(true).mode(0o750).create(place)?;
+    nc_failpoint::before("outbox", "create")?;
     let mut to = File::options().write(true).create_new(true).mode(0o640).open(place.join(name))?;
+    nc_failpoint::before("outbox", "copy")?;
     file.copy_to(&mut to).map(drop).map_err(io::Error::other)
 }
 

@@ -1,7 +1,7 @@
 //! Who is told after something was committed.
 
 use nc_config::{Doorbell, Installation};
-use nc_store::TakenIn;
+use nc_store::{Store, StoreError, TakenIn};
 
 /// The channel whose programs are people's open terminals.
 const TERMINAL: &str = "terminal";
@@ -18,6 +18,15 @@ pub(crate) fn ring_after(installation: &Installation, taken: &TakenIn) {
     if taken.router {
         ring_router(installation);
     }
+}
+
+/// Rings whoever may have something to do: a predecessor may have died after a commit and before it rang.
+pub(crate) fn ring_at_start(installation: &Installation, store: &Store) -> Result<(), StoreError> {
+    for channel in store.channels_with_sends()? {
+        ring_channel(installation, &channel);
+    }
+    ring_router(installation);
+    Ok(())
 }
 
 /// Rings the router.

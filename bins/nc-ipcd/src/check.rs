@@ -12,6 +12,7 @@
 //!
 //! Who an agent is, is decided by the directory in which its file lies. What the row says of that is not read.
 
+use std::io;
 use std::path::Path;
 
 use nc_model::{ChatId, DeliveryKind, Seq, TargetKind};
@@ -21,7 +22,7 @@ use nc_wire::snapshot::{OutRow, RowError};
 use serde_json::json;
 use tracing::debug;
 
-use crate::media::Media;
+use crate::media::{Media, NotTaken};
 use crate::{requests, way};
 
 /// The channel of rows that go to other agents.
@@ -37,6 +38,23 @@ pub(crate) struct Speaker<'a> {
     pub(crate) work: &'a Path,
     /// Whether its answers go to chats, and not to whoever runs it by hand.
     pub(crate) to_chat: bool,
+    /// Whether files for which there is no room wait for it; else they are refused.
+    pub(crate) may_wait: bool,
+}
+
+/// Why nothing is decided on a row.
+#[derive(Debug)]
+pub(crate) enum Undecided {
+    /// The store cannot be asked.
+    Store(StoreError),
+    /// There is no room for its files now.
+    NoRoom(io::Error),
+}
+
+impl From<StoreError> for Undecided {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// A row that was refused, for a person to see.
@@ -70,8 +88,8 @@ impl Speaker<'_> {
     /// Decides on one row.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked.
-    pub(crate) fn check(&self, row: Result<OutRow, RowError>, media: &mut Media) -> Result<Checked, StoreError> {
+    /// [`Undecided`]
+    pub(crate) fn check(&self, row: Result<OutRow, RowError>, media: &mut Media) -> Result<Checked, Undecided> {
         let row = match row {
             Ok(row) => row,
             Err(error) => return Ok(unreadable(&error)),
@@ -84,7 +102,7 @@ impl Speaker<'_> {
         Ok(checked)
     }
 
-    fn decide(&self, row: OutRow, media: &mut Media) -> Result<Checked, StoreError> {
+    fn decide(&self, row: OutRow, media: &mut Media) -> Result<Checked, Undecided> {
         let session = &self.session.id;
         debug!(%session, group = %self.plan.folder, row = ?row.id, kind = row.kind.as_str(), reply = ?row.in_reply_to, "a request of an agent");
         if !self.to_chat {
@@ -102,11 +120,15 @@ impl Speaker<'_> {
             Outgoing::Text(text) => text.files.as_slice(),
             _ => &[],
         };
-        let id = (!names.is_empty()).then(new_id);
-        if let Some(id) = &id
-            && let Err(reason) = media.take(self.work, &row.id, names, id)
-        {
-            return Ok(without_files(row, place, &reason));
+        let id = new_id();
+        let taken = if names.is_empty() { Ok(()) } else { media.take(self.work, &row.id, names, &id) };
+        match taken {
+            Ok(()) => {}
+            Err(NotTaken::NoRoom(error)) if self.may_wait => return Err(Undecided::NoRoom(error)),
+            Err(NotTaken::NoRoom(error)) => {
+                return Ok(without_files(row, place, &format!("it could not be copied ({error})")));
+            }
+            Err(NotTaken::Refused(reason)) => return Ok(without_files(row, place, &reason)),
         }
         Ok(Checked { spoken: vec![Spoken::Send(delivery(id, row, kind, place))], rejected: None })
     }
@@ -160,9 +182,10 @@ fn kind_of(content: &Outgoing) -> Result<DeliveryKind, String> {
     }
 }
 
-fn delivery(id: Option<String>, row: OutRow, kind: DeliveryKind, place: Place) -> NewDelivery {
+/// `id` was made when the row's turn came: parts of a chat are sent in the order of the ids.
+fn delivery(id: String, row: OutRow, kind: DeliveryKind, place: Place) -> NewDelivery {
     NewDelivery {
-        id,
+        id: Some(id),
         source_seq: row.seq,
         in_reply_to: row.in_reply_to,
         chat: place.chat,
@@ -185,7 +208,7 @@ fn without_files(row: OutRow, place: Place, reason: &str) -> Checked {
     let text = if said.is_empty() { note } else { format!("{said}\n{note}") };
     let told = OutRow { content: Outgoing::text(text), ..row.clone() };
     let mut checked = refused(row, reason.to_owned());
-    checked.spoken.insert(0, Spoken::Send(delivery(None, told, DeliveryKind::Text, place)));
+    checked.spoken.insert(0, Spoken::Send(delivery(new_id(), told, DeliveryKind::Text, place)));
     checked
 }
 

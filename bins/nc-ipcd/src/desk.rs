@@ -17,8 +17,8 @@ use nc_wire::watch::LiveWatch;
 use nix::time::{ClockId, clock_gettime};
 use tracing::{info, warn};
 
-use crate::bells::{ring_after, ring_router};
-use crate::intake::{IntakeError, take_in};
+use crate::bells::{ring_after, ring_at_start, ring_router};
+use crate::intake::{Intake, IntakeError, take_in};
 use crate::live::{AgentFile, Live};
 use crate::media::Media;
 use crate::readiness::Readiness;
@@ -84,6 +84,11 @@ impl Desk {
             refused: 0,
             shown: String::new(),
         })
+    }
+
+    /// Rings whoever an earlier process may have owed a ring.
+    pub(crate) fn ring_at_start(&self) -> Result<(), StoreError> {
+        ring_at_start(&self.installation, &self.store)
     }
 
     /// Some run may have begun or ended.
@@ -255,14 +260,19 @@ impl Desk {
         }
         live.was_free();
         if let Look::Snapshot(snapshot) = found {
-            let (taken, whole) = match take_in(&mut self.store, &self.installation, &mut self.media, live, &snapshot) {
-                Ok(done) => done,
-                Err(IntakeError::Store(error)) => return Err(error),
-                Err(IntakeError::Copy(error)) => return self.cannot_read(session, &error),
-            };
+            let Intake { taken, whole, no_room } =
+                match take_in(&mut self.store, &self.installation, &mut self.media, live, &snapshot) {
+                    Ok(done) => done,
+                    Err(IntakeError::Store(error)) => return Err(error),
+                    Err(IntakeError::Copy(error)) => return self.cannot_read(session, &error),
+                };
             self.taken += u64::from(taken.deliveries);
             self.refused += u64::from(taken.refusals);
             ring_after(&self.installation, &taken);
+            if let Some(error) = no_room {
+                troubles::no_room(live, &error);
+                return Ok(());
+            }
             if !whole {
                 live.unfinished = true;
                 live.look_at(Instant::now() + BETWEEN_BATCHES);

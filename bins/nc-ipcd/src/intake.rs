@@ -1,5 +1,8 @@
 //! From a copy of an agent's file to one transaction of the store.
 
+use std::io;
+use std::time::{Duration, Instant};
+
 use nc_config::Installation;
 use nc_store::{AckWord, AgentAck, OutboundLook, Spoken, Store, StoreError, TakenIn, Told, Usage};
 use nc_wire::mailbox::AckStatus;
@@ -8,7 +11,7 @@ use nc_wire::snapshot::{RowError, Snapshot, SnapshotError};
 use serde_json::Value;
 use tracing::warn;
 
-use crate::check::{Rejected, Speaker};
+use crate::check::{Rejected, Speaker, Undecided};
 use crate::live::Live;
 use crate::media::Media;
 use crate::way;
@@ -22,6 +25,10 @@ const TOLD_ONE_BY_ONE: usize = 20;
 
 /// The longest list of tools that is kept of a run, in bytes. A guess: 50 tools have 3,000.
 const MAX_TOOLS: usize = 16 * 1024;
+
+/// How long a file waits for room, and with it all that its agent says after it. A guess: in that time somebody looks after a
+/// full disk, or what the person waits for goes out without the file.
+const ROOM_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// Why a copy was not taken in.
 #[derive(Debug)]
@@ -52,16 +59,27 @@ struct Batch {
     unreadable: Vec<String>,
     /// Whether that is all.
     whole: bool,
+    /// Why the rest waits, where it does for room.
+    no_room: Option<io::Error>,
 }
 
-/// Takes in what is new in a copy, at most a batch of it. Gives what changed, and whether that was all.
+/// What was taken in.
+pub(crate) struct Intake {
+    pub(crate) taken: TakenIn,
+    /// Whether that was all.
+    pub(crate) whole: bool,
+    /// Why the rest waits, where it does for room on the disk.
+    pub(crate) no_room: Option<io::Error>,
+}
+
+/// Takes in what is new in a copy, at most a batch of it.
 pub(crate) fn take_in(
     store: &mut Store,
     installation: &Installation,
     media: &mut Media,
     live: &mut Live,
     snapshot: &Snapshot,
-) -> Result<(TakenIn, bool), IntakeError> {
+) -> Result<Intake, IntakeError> {
     let batch = gather(store, media, live, snapshot)?;
     live.usage = usage(live, snapshot)?.or(live.usage.take());
     way::to_be_sent(store, live, &batch.look.rows)?;
@@ -70,7 +88,7 @@ pub(crate) fn take_in(
     way::taken_in(live, &taken);
     keep_rejected(installation, live, &batch.rejected);
     remember(live, batch.look, batch.unreadable);
-    Ok((taken, batch.whole))
+    Ok(Intake { taken, whole: batch.whole, no_room: batch.no_room })
 }
 
 fn gather(store: &Store, media: &mut Media, live: &mut Live, snapshot: &Snapshot) -> Result<Batch, IntakeError> {
@@ -80,15 +98,25 @@ fn gather(store: &Store, media: &mut Media, live: &mut Live, snapshot: &Snapshot
         rows.rows.truncate(BATCH);
         whole = false;
     }
-    let speaker =
-        Speaker { store, session: &live.session, plan: &live.plan, work: &live.work, to_chat: live.run.to_chat };
-    let highest_seq = rows.rows.iter().filter_map(|row| row.as_ref().ok()).map(|row| row.seq).max().unwrap_or(0);
-    let (mut spoken, mut rejected) = (Vec::new(), Vec::new());
+    let may_wait = live.no_room_since.is_none_or(|since| since.elapsed() < ROOM_WITHIN);
+    let (session, plan, work) = (&live.session, &live.plan, &live.work);
+    let speaker = Speaker { store, session, plan, work, to_chat: live.run.to_chat, may_wait };
+    let (mut spoken, mut rejected, mut highest_seq, mut no_room) = (Vec::new(), Vec::new(), 0, None);
     for row in rows.rows {
-        let checked = speaker.check(row, media)?;
+        let seq = row.as_ref().map_or(0, |row| row.seq);
+        let checked = match speaker.check(row, media) {
+            Ok(checked) => checked,
+            Err(Undecided::Store(error)) => return Err(error.into()),
+            Err(Undecided::NoRoom(error)) => {
+                (no_room, whole) = (Some(error), false);
+                break;
+            }
+        };
+        highest_seq = highest_seq.max(seq);
         spoken.extend(checked.spoken);
         rejected.extend(checked.rejected);
     }
+    live.no_room_since = no_room.as_ref().map(|_| live.no_room_since.unwrap_or_else(Instant::now));
     bound_refusals(&mut spoken);
     rejected.truncate(TOLD_ONE_BY_ONE);
     // What ended is only known to have ended once everything was seen that was written before.
@@ -101,7 +129,7 @@ fn gather(store: &Store, media: &mut Media, live: &mut Live, snapshot: &Snapshot
         rows: spoken,
         highest_seq,
     };
-    Ok(Batch { look, rejected, unreadable, whole: whole && all_acks })
+    Ok(Batch { look, rejected, unreadable, whole: whole && all_acks, no_room })
 }
 
 fn new_rows(

@@ -58,6 +58,8 @@ pub(crate) struct Live {
     pub(crate) complaint: Option<String>,
     /// How the agent's file stands.
     pub(crate) file: AgentFile,
+    /// Since when a file of it waits for room on the disk.
+    pub(crate) no_room_since: Option<Instant>,
     /// There is more to take in than what was.
     pub(crate) unfinished: bool,
     busy: u32,
@@ -84,6 +86,7 @@ impl Live {
             every: None,
             unwatched: false,
             complaint: None,
+            no_room_since: None,
             unfinished: true,
             busy: 0,
             busy_since: None,

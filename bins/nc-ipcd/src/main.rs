@@ -53,6 +53,7 @@ async fn serve(mut daemon: Daemon, options: Options) -> Result<(), Failure> {
     daemon.log_level(loaded.config.log_level.as_str());
     let mut desk = Desk::open(loaded.installation, &mut daemon)?;
     desk.pass().map_err(patience::failure)?;
+    desk.ring_at_start().map_err(patience::failure)?;
     daemon.ready();
     let mut patience = Patience::default();
     loop {

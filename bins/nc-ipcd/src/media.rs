@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nc_config::Installation;
 use nc_model::limits::{MAX_FILE, MAX_MEDIA_BYTES, MEDIA_KEPT};
 use nc_store::{Store, StoreError};
-use nc_wire::files::{Directory, PlainFile, is_plain_name};
+use nc_wire::files::{Directory, FileError, PlainFile, is_plain_name};
 use tracing::{info, warn};
 
 /// How often what is kept is looked through. A guess: files are counted in months.
@@ -27,6 +27,21 @@ pub(crate) struct Media {
     tidy_at: Instant,
 }
 
+/// Why the files of a row were not taken.
+#[derive(Debug)]
+pub(crate) enum NotTaken {
+    /// They never will be, in words that fit after a colon.
+    Refused(String),
+    /// There is no place for them now.
+    NoRoom(io::Error),
+}
+
+impl From<String> for NotTaken {
+    fn from(why: String) -> Self {
+        Self::Refused(why)
+    }
+}
+
 /// The files of one delivery.
 struct Kept {
     delivery: String,
@@ -42,18 +57,18 @@ impl Media {
     /// Copies the files of the row `row` from the agent's `work` directory, for `delivery`.
     ///
     /// # Errors
-    /// Why one of them cannot be taken, in words that fit after a colon; then none of them is kept.
-    pub(crate) fn take(&mut self, work: &Path, row: &str, names: &[String], delivery: &str) -> Result<(), String> {
+    /// [`NotTaken`]; then none of them is kept.
+    pub(crate) fn take(&mut self, work: &Path, row: &str, names: &[String], delivery: &str) -> Result<(), NotTaken> {
         let place = self.out.join(delivery);
-        let copied = open_all(work, row, names).and_then(|files| {
+        let copied = open_all(work, row, names).map_err(NotTaken::from).and_then(|files| {
             let bytes = files.iter().map(|(_, file)| file.len()).sum::<u64>();
             if self.bytes.saturating_add(bytes) > MAX_MEDIA_BYTES {
-                return Err(format!(
+                return Err(NotTaken::Refused(format!(
                     "there are {} bytes of files already, at most {MAX_MEDIA_BYTES} are kept",
                     self.bytes
-                ));
+                )));
             }
-            copy_all(files, &place).map_err(|error| format!("it could not be copied ({error})"))?;
+            copy_all(files, &place).map_err(not_copied)?;
             Ok(bytes)
         });
         match copied {
@@ -93,7 +108,8 @@ impl Media {
     }
 
     fn remove(&mut self, delivery: &str, bytes: u64) {
-        match fs::remove_dir_all(self.out.join(delivery)) {
+        let removed = nc_failpoint::before("media", "remove");
+        match removed.and_then(|()| fs::remove_dir_all(self.out.join(delivery))) {
             Ok(()) => {
                 self.bytes = self.bytes.saturating_sub(bytes);
                 info!(%delivery, "removed {bytes} bytes of files that were kept long enough");
@@ -133,15 +149,33 @@ fn open_all<'a>(work: &Path, row: &str, names: &'a [String]) -> Result<Vec<(&'a 
     Ok(files)
 }
 
+/// A place that is full or read-only may be mended; whatever else keeps a file from being copied stays so.
+fn not_copied(error: io::Error) -> NotTaken {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+            NotTaken::NoRoom(error)
+        }
+        _ => NotTaken::Refused(format!("it could not be copied ({error})")),
+    }
+}
+
 /// Copies them, and has them on disk before anybody is told that they are there.
 fn copy_all(files: Vec<(&str, PlainFile)>, place: &Path) -> io::Result<()> {
+    nc_failpoint::before("media", "make_directory")?;
     DirBuilder::new().recursive(true).mode(0o750).create(place)?;
     for (name, file) in files {
+        nc_failpoint::before("media", "create")?;
         let mut to = File::options().write(true).create_new(true).mode(0o640).open(place.join(name))?;
-        file.copy_to(&mut to).map_err(io::Error::other)?;
+        nc_failpoint::before("media", "copy")?;
+        file.copy_to(&mut to).map_err(|error| match error {
+            FileError::System { source, .. } => source,
+            other => io::Error::other(other),
+        })?;
         to.flush()?;
+        nc_failpoint::before("media", "sync")?;
         to.sync_all()?;
     }
+    nc_failpoint::before("media", "sync_directory")?;
     File::open(place)?.sync_all()
 }
 
@@ -172,7 +206,11 @@ mod tests {
 
         fn take(&mut self, row: &str, names: &[&str]) -> Result<(), String> {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            self.media.take(&self.root.path().join("work"), row, &names, "d1")
+            let taken = self.media.take(&self.root.path().join("work"), row, &names, "d1");
+            taken.map_err(|error| match error {
+                NotTaken::Refused(why) => why,
+                NotTaken::NoRoom(error) => format!("no room: {error}"),
+            })
         }
 
         fn copies(&self) -> usize {

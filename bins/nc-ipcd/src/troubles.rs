@@ -15,6 +15,9 @@ use crate::live::{AgentFile, Live};
 /// How soon something is looked at again that the system refused.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How soon a file is copied again for which there was no room. A guess: a copy may be large.
+const ROOM_AGAIN: Duration = Duration::from_secs(5);
+
 /// How long after the start of a run the file that was set aside before may still lie there: the runner renames it first of all.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -40,6 +43,15 @@ pub(crate) fn unreadable(
         return Ok(());
     }
     give_up(store, installation, live, &why)
+}
+
+/// There is no room for a file that an agent sends: it waits, and what the agent said after it, too.
+pub(crate) fn no_room(live: &mut Live, error: &std::io::Error) {
+    if live.complains(&error.to_string()) {
+        warn!(session = %live.session.id, group = %live.plan.folder, "there is no room for a file of an agent, which waits for it: {error}");
+    }
+    live.unfinished = true;
+    live.look_at(Instant::now() + ROOM_AGAIN);
 }
 
 /// The file's lock is held for so long already.
@@ -93,7 +105,9 @@ fn ask_to_leave(store: &mut Store, installation: &Installation, live: &Live, why
 }
 
 fn is_young(live: &Live) -> bool {
-    u128::from(now().ms_since(live.run.started_at)) < RENEWAL.as_millis()
+    // A start that is to come was written before the clock was set back.
+    let now = now();
+    now >= live.run.started_at && u128::from(now.ms_since(live.run.started_at)) < RENEWAL.as_millis()
 }
 
 fn with_causes(error: &SnapshotError) -> String {

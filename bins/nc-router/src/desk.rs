@@ -18,6 +18,7 @@ use crate::backoff::Backoff;
 use crate::mailboxes::Mailboxes;
 use crate::orphans::Orphans;
 use crate::rules::Rules;
+use crate::tell::ring_channel;
 
 /// How long a router that may leave stays without work. DESIGN.md, "Doorbells".
 const LINGER: Duration = Duration::from_secs(30);
@@ -151,9 +152,17 @@ impl Desk {
         self.status
     }
 
-    /// Rolls back what an earlier router left in the mailboxes of running agents. The first pass finds the rest by query.
+    /// Rolls back what an earlier router left in the mailboxes of running agents, and rings whoever it may have owed a ring:
+    /// it may have died after a commit. The first pass finds the rest by query.
     pub(crate) fn recover(&mut self) -> Result<(), Failure> {
+        for channel in self.store.channels_with_sends().map_err(store_failure)? {
+            ring_channel(self.installation(), &channel);
+        }
+        nc_daemon::ring(&self.installation().doorbell(Doorbell::Ipcd));
         for run in self.store.live_runs().map_err(store_failure)? {
+            if run.leave_at.is_some() {
+                nc_daemon::ring(&self.installation().doorbell(Doorbell::Run(&run.session)));
+            }
             let Some(session) = self.store.session(&run.session).map_err(store_failure)? else { continue };
             if let Err(error) = self.mailboxes.settle(&session) {
                 warn!(

@@ -63,11 +63,15 @@ fn copy(source: File, target: &Path, name: &str) -> io::Result<()> {
     if whole.exists() {
         return Ok(());
     }
+    nc_failpoint::before("inbox", "make_directory")?;
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(target)?;
     fs::set_permissions(target, fs::Permissions::from_mode(DIR_MODE))?;
     let part = target.join(".part");
+    nc_failpoint::before("inbox", "create")?;
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    nc_failpoint::before("inbox", "copy")?;
     io::copy(&mut source.take(MAX_FILE), &mut file)?;
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
+    nc_failpoint::before("inbox", "rename")?;
     fs::rename(&part, &whole)
 }

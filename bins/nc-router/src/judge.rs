@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use nc_model::retry::{MAX_RETRIES, killed_delay, retry_delay};
+use nc_model::retry::{LONGEST_RETRY, MAX_RETRIES, killed_delay, retry_delay};
 use nc_model::{InboxKind, RoutingId, RunOutcome, Timestamp};
 use nc_store::{Judgement, OpenInbox, OpenWork, Undone, UnjudgedRun};
 
@@ -99,7 +99,7 @@ impl Ending {
     }
 
     fn inbox(&self, row: &OpenInbox) -> Option<Judgement> {
-        let taken = row.given_at.is_some_and(|at| at >= self.started_at && at <= self.ended_at);
+        let taken = row.given_at.is_some_and(|at| at >= self.started_at && (at <= self.ended_at || at > self.now));
         if !taken && !self.was_offered(row.placed_at, row.not_before) {
             return None;
         }
@@ -115,7 +115,10 @@ impl Ending {
 
     /// Whether a run that took nothing could have taken it from its first moment on.
     fn was_offered(&self, placed_at: Option<Timestamp>, due: Option<Timestamp>) -> bool {
-        !self.took && placed_at.is_some_and(|at| at <= self.started_at) && due.is_none_or(|at| at <= self.started_at)
+        // A time to come was written before the clock was set back.
+        let was_there = |at: Timestamp| at <= self.started_at || at > self.now;
+        let latest = self.now.plus_ms(i64::try_from(LONGEST_RETRY.as_millis()).unwrap_or(i64::MAX));
+        !self.took && placed_at.is_some_and(was_there) && due.is_none_or(|at| at <= self.started_at || at > latest)
     }
 
     fn failed(&self, attempts_before: u32) -> Judgement {
@@ -252,6 +255,14 @@ mod tests {
         assert_eq!(got, [(1, again(1, 0)), (3, Judgement::Failed)]);
         let not_due = OpenWork { next_attempt_at: Some(Timestamp(50_000)), ..work(1, false, 5_000, 2) };
         assert_eq!(judged(&ending(Manner::Orderly, false), &[not_due]), []);
+    }
+
+    #[test]
+    fn what_was_placed_before_the_clock_was_set_back_was_there_from_the_start() {
+        let open = [work(1, false, NOW.0 + 3_600_000, 1)];
+        assert_eq!(judged(&ending(Manner::Wrong, false), &open), [(1, again(2, 10))]);
+        let waits = OpenWork { next_attempt_at: Some(NOW.plus_ms(3_600_000)), ..work(1, false, 5_000, 1) };
+        assert_eq!(judged(&ending(Manner::Wrong, false), &[waits]), [(1, again(2, 10))]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(crate) fn lock_file(path: &Path) -> Result<File, MailError> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE).custom_flags(flags.bits());
+    nc_failpoint::before("session", "open_lock").map_err(MailError::place("open", path))?;
     let lock = options.open(path).map_err(MailError::place("open", path))?;
     let shared = path.parent().is_some_and(|dir| is(dir, GROUP_ENTERS).unwrap_or(false));
     let found = lock.metadata().map_err(MailError::place("look at", path))?;
@@ -60,6 +61,7 @@ fn make_above(path: &Path) -> Result<(), MailError> {
     }
     let Some(above) = path.parent() else { return Ok(()) };
     make_above(above)?;
+    nc_failpoint::before("session", "make_above").map_err(MailError::place("make", path))?;
     match DirBuilder::new().mode(PRIVATE_MODE).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         made => made.map_err(MailError::place("make", path))?,
@@ -71,6 +73,7 @@ fn make_above(path: &Path) -> Result<(), MailError> {
 }
 
 fn make_dir(path: &Path, mode: u32) -> Result<(), MailError> {
+    nc_failpoint::before("session", "make_directory").map_err(MailError::place("make", path))?;
     DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(path).map_err(MailError::place("make", path))?;
     set_mode(path, mode)
 }
@@ -82,6 +85,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), MailError> {
     if permissions(&found) == mode {
         return Ok(());
     }
+    nc_failpoint::before("session", "set_mode").map_err(MailError::place("set the mode of", path))?;
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(MailError::place("set the mode of", path))
 }
 

@@ -207,7 +207,8 @@ impl Desk {
         let quiet_ms = i64::try_from(QUIET.as_millis()).unwrap_or(i64::MAX);
         for (since, run) in idle.into_iter().take(wanted) {
             let quiet_at = since.plus_ms(quiet_ms);
-            if quiet_at > now() {
+            // A time to come was written before the clock was set back.
+            if quiet_at > now() && since <= now() {
                 due.at_time(Some(quiet_at));
             } else if self.store.ask_run_to_leave(&run.id, now())? {
                 info!(session = run.session, run = run.id, "an idle agent is asked to leave: others wait");

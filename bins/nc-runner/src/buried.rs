@@ -28,6 +28,8 @@ pub(crate) async fn bury(mut daemon: Daemon, options: Options, names: Vec<String
     for run in store.live_runs().map_err(failed)?.into_iter().filter(called) {
         bury_one(&mut store, &loaded, &run, &mut daemon).await?;
     }
+    // Also where there is none: a runner may have died after it wrote down the end and before it told anybody.
+    announce::to_both(&loaded.installation);
     Ok(())
 }
 
@@ -56,6 +58,5 @@ async fn bury_one(store: &mut Store, loaded: &Loaded, run: &Run, daemon: &mut Da
         info!(run = run.id, session = run.session, "a run whose runner was killed is written down as lost");
     }
     drop(lock);
-    announce::to_both(&loaded.installation);
     Ok(())
 }

@@ -94,7 +94,7 @@ impl Log {
         let Some(file) = &mut self.file else { return };
         let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         self.left -= room as u64;
-        let mut written = file.write_all(&bytes[..room]);
+        let mut written = nc_failpoint::before("log", "write").and_then(|()| file.write_all(&bytes[..room]));
         let cut = room < bytes.len();
         if cut {
             written = written.and_then(|()| writeln!(file, "\n[nc-runner: cut here, after {} bytes]", self.limit));
@@ -110,8 +110,10 @@ impl Log {
 
 fn open(path: &Path) -> std::io::Result<File> {
     let directory = path.parent().unwrap_or(Path::new("/"));
+    nc_failpoint::before("log", "make_directory")?;
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     remove_oldest(directory)?;
+    nc_failpoint::before("log", "create")?;
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
@@ -121,7 +123,7 @@ fn remove_oldest(directory: &Path) -> std::io::Result<()> {
     let mut logs: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
     logs.sort();
     let surplus = (logs.len() + 1).saturating_sub(KEPT);
-    logs[..surplus].iter().try_for_each(fs::remove_file)
+    logs[..surplus].iter().try_for_each(|log| nc_failpoint::before("log", "remove").and_then(|()| fs::remove_file(log)))
 }
 
 #[cfg(test)]

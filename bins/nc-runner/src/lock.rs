@@ -22,6 +22,7 @@ impl SessionLock {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags.bits());
+        nc_failpoint::before("session", "take_lock")?;
         let file = options.open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file: move it away"));

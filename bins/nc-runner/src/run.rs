@@ -218,6 +218,7 @@ fn plan(store: &Store, request: &Request, loaded: &Loaded) -> Result<Plan, Refus
 fn listen(installation: &Installation, session: &str, daemon: &mut Daemon) -> Result<(), Refusal> {
     let bell = installation.doorbell(Doorbell::Run(session));
     let directory = bell.parent().unwrap_or(installation.run_dir());
+    nc_failpoint::before("run", "make_directory").map_err(|error| Refusal::file("make", directory, error))?;
     std::fs::create_dir_all(directory).map_err(|error| Refusal::file("make", directory, error))?;
     daemon.bell(&bell).map_err(|error| Refusal::Failure(Failure::again(error)))
 }

@@ -19,6 +19,8 @@ const AGENT: &str = "/app/nc-agent";
 const WORKSPACE: &str = "/workspace";
 const PROVIDER: &str = "/home/node/.claude";
 const CLAUDE: &str = "/app/claude";
+/// In a build for tests alone.
+const FAILPOINTS: &str = "/failpoints";
 
 /// The environment of everything in a sandbox. TZ comes with the configuration.
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -72,6 +74,7 @@ impl Workplace {
     /// The caller holds the session's lock. `suffix` names what was found in the place of a mount point.
     pub(crate) fn prepare(&self, suffix: &str) -> anyhow::Result<()> {
         for directory in [&self.session.work_dir, &self.session.inbox, &self.group, &self.provider] {
+            nc_failpoint::before("work", "make_directory")?;
             fs::create_dir_all(directory).with_context(|| at("make", directory))?;
         }
         for tree in [&self.session.work_dir, &self.group, &self.provider] {
@@ -79,6 +82,7 @@ impl Workplace {
         }
         // The sign of the agent before, and what SQLite would take for part of `inbound.db`.
         for name in std::iter::once(HEARTBEAT_FILE).chain(BESIDE_INBOUND.iter().copied()) {
+            nc_failpoint::before("work", "clear_away")?;
             clear_away(&self.session.work_dir, name, suffix)?;
         }
         let points = [
@@ -105,14 +109,17 @@ impl Workplace {
     pub(crate) fn set_aside(&self, suffix: &str) -> anyhow::Result<PathBuf> {
         let_owner_use(&self.session.work_dir, self.identity)?;
         let aside = self.session.root.join("set-aside");
+        nc_failpoint::before("work", "remove_aside")?;
         if aside.exists() && fs::remove_dir_all(&aside).is_err() {
             // An agent can make trees that nobody can remove in one go, and the next agent does not wait for that.
             let away = self.session.root.join(format!("set-aside-{suffix}"));
             fs::rename(&aside, away).with_context(|| at("set aside", &aside))?;
         }
+        nc_failpoint::before("work", "make_aside")?;
         fs::create_dir(&aside).with_context(|| at("make", &aside))?;
         for name in ["outbound.db", "outbound.db-journal", "outbound.db-wal", "outbound.db-shm"] {
             let from = self.session.work_dir.join(name);
+            nc_failpoint::before("work", "set_aside")?;
             match fs::rename(&from, aside.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| at("set aside", &from));
@@ -137,6 +144,10 @@ impl Workplace {
             self.can_run(&claude.path)?;
             mounts.push(Mount::read_only(&claude.path, CLAUDE));
             env.extend(fixed(OF_CLAUDE));
+        }
+        if let Some(dir) = nc_failpoint::directory() {
+            mounts.push(Mount::read_write(dir, FAILPOINTS));
+            env.push((nc_failpoint::VARIABLE.to_owned(), FAILPOINTS.into()));
         }
         let workdir = Path::new(WORKSPACE).join("agent");
         let (name, identity) = (name.to_owned(), self.identity);

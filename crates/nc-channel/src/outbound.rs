@@ -29,6 +29,8 @@ pub struct Channel {
     only: Option<ChatId>,
     store: Store,
     router: PathBuf,
+    /// Whether the router was rung for what an earlier program of this channel stored and did not tell.
+    told: bool,
 }
 
 /// Why a channel cannot go on.
@@ -59,7 +61,7 @@ impl Channel {
     /// The channel instance `name`, over `store`, whose router is rung at `router`.
     #[must_use]
     pub fn new(name: impl Into<String>, store: Store, router: PathBuf) -> Self {
-        Self { name: name.into(), only: None, store, router }
+        Self { name: name.into(), only: None, store, router, told: false }
     }
 
     /// Only one chat of the channel is looked after.
@@ -92,11 +94,15 @@ impl Channel {
     }
 
     /// Puts in order what a program of this channel left behind that died. Call it before the first pass, and only while
-    /// no other program sends for the channel (or the chat).
+    /// no other program sends for the channel (or the chat). The first call rings the router: that program may have died
+    /// after it had stored a message.
     ///
     /// # Errors
     /// [`ChannelError`] where the store refused.
     pub async fn recover(&mut self, platform: &mut impl Platform) -> Result<Pass, ChannelError> {
+        if !std::mem::replace(&mut self.told, true) {
+            nc_daemon::ring(&self.router);
+        }
         let (name, only) = (self.name.clone(), self.only);
         if self.store.has_leased_sends(&name, only)? {
             patiently(&mut self.store, |store| store.give_back_sends(&name, only, now())).await?;

@@ -76,15 +76,19 @@ pub(crate) fn bind_replacing<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Res
     }
     let (_, name) = split(path)?;
     let fresh = path.with_file_name(format!("{}.{}.new", name.to_string_lossy(), std::process::id()));
+    nc_failpoint::before("socket", "bind")?;
     remove_if_there(&fresh)?;
     let socket = bind(Address::of(&fresh)?.path())?;
+    nc_failpoint::before("socket", "set_mode")?;
     let placed = open_to(path)
         .and_then(|mode| fs::set_permissions(&fresh, Permissions::from_mode(mode)))
+        .and_then(|()| nc_failpoint::before("socket", "rename"))
         .and_then(|()| fs::rename(&fresh, path));
     if let Err(error) = placed {
         remove_if_there(&fresh)?;
         return Err(error);
     }
+    nc_failpoint::after("socket", "rename");
     Ok((socket, Placed { path: path.to_owned(), identity: identity(path)? }))
 }
 
@@ -104,6 +108,7 @@ pub(crate) struct Placed {
 
 impl Drop for Placed {
     fn drop(&mut self) {
+        nc_failpoint::after("socket", "use");
         if identity(&self.path).is_ok_and(|there| there == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {

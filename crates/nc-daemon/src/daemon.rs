@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 
 use crate::bell::{Bell, BellError};
 use crate::signals::{Signal, Signals};
+use crate::timer::Timer;
 use crate::watchdog::Watchdog;
 use crate::{NotifyState, inherited, logs, notify};
 
@@ -18,7 +19,7 @@ use crate::{NotifyState, inherited, logs, notify};
 pub enum Wakeup {
     /// The bell rang; it has been drained: read the store.
     Doorbell,
-    /// The time that was waited for has come.
+    /// The time that was waited for has come, or the clock was set: look what is due by it now.
     Due,
     /// SIGHUP: read the configuration again. The init system is told, and that it is done at the next [`Daemon::wait`].
     Reload,
@@ -33,6 +34,7 @@ pub enum Wakeup {
 pub struct Daemon {
     level: logs::Level,
     signals: Signals,
+    timer: Timer,
     watchdog: Watchdog,
     bell: Option<Arc<Bell>>,
     connection: Option<OwnedFd>,
@@ -44,13 +46,13 @@ pub struct Daemon {
 impl Daemon {
     pub(crate) fn new(
         level: logs::Level,
-        signals: Signals,
+        (signals, timer): (Signals, Timer),
         bell: Option<Arc<Bell>>,
         connection: Option<OwnedFd>,
         supervised: bool,
     ) -> Self {
         let watchdog = Watchdog::from_environment();
-        Self { level, signals, watchdog, bell, connection, supervised, idle: None, reloading: false }
+        Self { level, signals, timer, watchdog, bell, connection, supervised, idle: None, reloading: false }
     }
 
     /// Says that everything that can be wrong with the configuration was tried, and the work begins.
@@ -113,6 +115,7 @@ impl Daemon {
         tokio::task::yield_now().await;
         loop {
             self.watchdog.feed();
+            let next = [due, idle, self.watchdog.due()].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 signal = self.signals.next() => return match signal {
@@ -124,9 +127,12 @@ impl Daemon {
                     }
                 },
                 () = rung(self.bell.as_deref()) => return Wakeup::Doorbell,
-                () = at(due) => return Wakeup::Due,
-                () = at(idle) => return Wakeup::Idle,
-                () = at(self.watchdog.due()) => {}
+                () = self.timer.clock_was_set() => return Wakeup::Due,
+                () = self.timer.at(next) => match next {
+                    _ if next == due => return Wakeup::Due,
+                    _ if next == idle => return Wakeup::Idle,
+                    _ => {}
+                },
             }
         }
     }
@@ -140,13 +146,6 @@ impl Daemon {
 async fn rung(bell: Option<&Bell>) {
     match bell {
         Some(bell) => bell.rung().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => tokio::time::sleep_until(when.into()).await,
         None => std::future::pending().await,
     }
 }

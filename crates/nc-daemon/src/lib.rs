@@ -58,6 +58,7 @@ mod notify;
 mod run;
 mod signals;
 mod supervisor;
+mod timer;
 mod watchdog;
 
 pub use address::{Door, connect, listen};

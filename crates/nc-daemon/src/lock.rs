@@ -71,11 +71,12 @@ pub fn lock_within(path: &Path, patience: Duration) -> Result<Lock, LockError> {
 
 fn take(path: &Path, how: FlockArg) -> Result<Lock, LockError> {
     let failed = |source| LockError::Io { path: path.to_owned(), source };
+    nc_failpoint::before("lock", "open").map_err(failed)?;
     let file = open(path).map_err(failed)?;
     match Flock::lock(file, how) {
         Ok(mut file) => {
             // A courtesy to whoever comes second; on a full disk the lock holds without it.
-            let _unsigned = write_pid(&mut file);
+            let _unsigned = nc_failpoint::before("lock", "write").and_then(|()| write_pid(&mut file));
             Ok(Lock { _file: file })
         }
         Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held { path: path.to_owned(), pid: written_pid(path) }),

@@ -10,6 +10,7 @@ use crate::bell::Bell;
 use crate::daemon::Daemon;
 use crate::inherited::{Inherited, close_on_exec};
 use crate::supervisor::Supervisor;
+use crate::timer::Timer;
 use crate::{Failure, NotifyState, Signals, event, logs, notify};
 
 /// Runs `serve` as the daemon `name` and returns its exit status.
@@ -68,7 +69,8 @@ fn prepare(level: logs::Level, supervised: bool) -> Result<(Daemon, Option<Arc<B
     if let Some(bell) = &bell {
         bell.drain();
     }
-    let daemon = Daemon::new(level, Signals::listen()?, bell.clone(), inherited.connection, supervised);
+    let daemon =
+        Daemon::new(level, (Signals::listen()?, Timer::new()?), bell.clone(), inherited.connection, supervised);
     Ok((daemon, bell))
 }
 

@@ -9,6 +9,10 @@ pub const MAX_RETRIES: u32 = 5;
 /// [`send_retry_delay`] it is a little over an hour and a half.
 pub const MAX_SEND_ATTEMPTS: u32 = 15;
 
+/// The longest wait of [`retry_delay`] and [`killed_delay`]. What waits longer by the clock was written before somebody set
+/// the clock back, and is due.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(80);
+
 /// The wait after the first failed run. The older programs' own number.
 const FIRST_RUN_DELAY: Duration = Duration::from_secs(5);
 
@@ -62,6 +66,7 @@ mod tests {
     fn delays_double_to_their_ends() {
         let runs: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|n| retry_delay(n).as_secs()).to_vec();
         assert_eq!(runs, [5, 5, 10, 20, 40, 80, 80, 80]);
+        assert_eq!(runs.iter().max(), Some(&LONGEST_RETRY.as_secs()));
         let killed: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|n| killed_delay(n).as_secs()).to_vec();
         assert_eq!(killed, [0, 0, 1, 2, 4, 8, 8, 8]);
         let sends: Vec<u64> = [0, 1, 2, 10, 11, 100, u32::MAX].map(|n| send_retry_delay(n).as_secs()).to_vec();

@@ -56,15 +56,18 @@ fn one(directory: &OwnedFd, point: &Point<'_>, identity: Identity, suffix: &str)
     let name = point.name();
     match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(stat) if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == point.kind() => return Ok(()),
-        Ok(_) => renameat(directory, name, directory, format!("misplaced-{suffix}-{name}").as_str())?,
+        Ok(_) => nc_failpoint::before("points", "move")
+            .and_then(|()| Ok(renameat(directory, name, directory, format!("misplaced-{suffix}-{name}").as_str())?))?,
         Err(nix::Error::ENOENT) => {}
         Err(errno) => return Err(errno.into()),
     }
+    nc_failpoint::before("points", "make")?;
     match point {
         Point::Directory(_) => mkdirat(directory, name, Mode::from_bits_truncate(0o755))?,
         Point::File(_) => drop(make_file(directory, name)?),
     }
     if let Identity::Drop { uid, gid } = identity {
+        nc_failpoint::before("points", "give")?;
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         fchownat(directory, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
     }

@@ -29,6 +29,8 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::
 /// [`SandboxError`] where something cannot be given away.
 pub fn give_tree(path: &Path, identity: Identity) -> Result<(), SandboxError> {
     let Identity::Drop { uid, gid } = identity else { return Ok(()) };
+    nc_failpoint::before("tree", "give")
+        .map_err(|error| SandboxError::file("give to the sandbox's user", path, error))?;
     let owner = Owner { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) };
     let failed = |errno| SandboxError::file("give to the sandbox's user", path, errno);
     let top = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?;

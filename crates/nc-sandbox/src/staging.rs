@@ -21,6 +21,7 @@ const STAGE: &str = "/run/nc-sandbox";
 /// The calling thread gets a mount namespace of its own.
 pub(crate) fn stage(mounts: &[Mount]) -> Result<Vec<Mount>, SandboxError> {
     let stage = Path::new(STAGE);
+    nc_failpoint::before("stage", "make_directory").map_err(|e| SandboxError::file("make", stage, e))?;
     make_directory(stage)?;
     unshare(CloneFlags::CLONE_NEWNS)
         .map_err(SandboxError::system("make a mount namespace (root without CAP_SYS_ADMIN?)"))?;
@@ -33,6 +34,7 @@ pub(crate) fn stage(mounts: &[Mount]) -> Result<Vec<Mount>, SandboxError> {
 
 fn bind(mount: &Mount, staged: PathBuf) -> Result<Mount, SandboxError> {
     let is_dir = std::fs::metadata(&mount.source).map_err(|e| SandboxError::file("read", &mount.source, e))?.is_dir();
+    nc_failpoint::before("stage", "make").map_err(|e| SandboxError::file("make", &staged, e))?;
     let made = if is_dir { std::fs::create_dir(&staged) } else { File::create(&staged).map(drop) };
     made.map_err(|e| SandboxError::file("make", &staged, e))?;
     mount_one(Some(&mount.source), &staged, None, MsFlags::MS_BIND, None)?;

@@ -52,7 +52,9 @@ pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, Sa
     let (status, their_status) = pipe2(OFlag::O_CLOEXEC).map_err(SandboxError::system("make a pipe"))?;
     let mut bubblewrap = prepare(&bwrap, spec.identity, &arguments, lock, their_status)?;
     bubblewrap.arg("--").args(command).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
+    nc_failpoint::before("sandbox", "start").map_err(SandboxError::io("start bubblewrap"))?;
     let child = spawn_in(cgroup.as_ref(), &mut bubblewrap)?;
+    nc_failpoint::after("sandbox", "start");
     // Our copies of its descriptors go with it: the pipe ends when bubblewrap does.
     drop(bubblewrap);
     Sandbox::watch(child, Status::new(status), cgroup)

@@ -55,7 +55,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn own_session(&mut self, group: GroupId) -> Result<String, StoreError> {
-        self.write(|tx| {
+        self.write("own_session", |tx| {
             let key = first_chat(tx, group)?.map(|(_, key)| key).unwrap_or_default();
             Ok(find_or_make(tx, group, &key, now())?.0)
         })
@@ -67,7 +67,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn fresh_session(&mut self, group: GroupId) -> Result<String, StoreError> {
         let key = SessionKey { chat: None, thread: Some(new_id()) };
-        self.write(|tx| Ok(find_or_make(tx, group, &key, now())?.0))
+        self.write("fresh_session", |tx| Ok(find_or_make(tx, group, &key, now())?.0))
     }
 
     /// Writes a prompt for the run `run`, which is to begin, and returns its id. Ring the router afterwards.
@@ -76,7 +76,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn prompt_by_hand(&mut self, session: &str, run: &str, content: &str) -> Result<String, StoreError> {
         let (id, at) = (new_id(), now());
-        self.write(|tx| {
+        self.write("prompt_by_hand", |tx| {
             tx.prepare_cached(FORGET)?.execute(params![session, at.0, at.0 - FORGOTTEN_MS])?;
             tx.prepare_cached(WRITE)?.execute(named_params! {
                 ":id": id, ":session": session, ":kind": InboxKind::Prompt.as_str(), ":content": content, ":run": run,
@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn end_prompt(&mut self, session: &str, run: &str) -> Result<bool, StoreError> {
-        self.write(|tx| end_prompt(tx, session, run, now()))
+        self.write("end_prompt", |tx| end_prompt(tx, session, run, now()))
     }
 }
 

@@ -57,7 +57,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::BadValue`] where channel or platform id are empty.
     pub fn ensure_chat(&mut self, chat: &NewChat<'_>) -> Result<ChatId, StoreError> {
-        self.write(|tx| know_chat(tx, chat))
+        self.write("ensure_chat", |tx| know_chat(tx, chat))
     }
 
     /// The chat with this key.
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuch`] where there is no such chat.
     pub fn set_unknown_sender_policy(&mut self, id: ChatId, policy: UnknownSenderPolicy) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("set_unknown_sender_policy", |tx| {
             let sql = "UPDATE messaging_groups SET unknown_sender_policy = ?2 WHERE id = ?1";
             match tx.prepare_cached(sql)?.execute(params![id.0, policy.as_str()])? {
                 0 => Err(StoreError::no_such("chat", &id)),

@@ -8,7 +8,8 @@ use nc_model::Timestamp;
 #[must_use]
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let true_time = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(true_time.saturating_add(nc_failpoint::clock_ms()))
 }
 
 /// A new `UUIDv7` as text: ids of one process made one after the other sort in that order.

@@ -1,5 +1,6 @@
 //! One connection to the store: how it is opened, read and written.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -65,12 +66,13 @@ impl Store {
 
     /// Runs `work` in one write transaction and commits it where it succeeds; nothing of it stays where it fails.
     ///
-    /// Inside there is nothing but SQL: other programs wait meanwhile.
+    /// Inside there is nothing but SQL: other programs wait meanwhile. `name` is what tests call the commit by.
     ///
     /// # Errors
     /// What `work` returned, or [`StoreError`] where the transaction could not begin or commit.
     pub(crate) fn write<T>(
         &mut self,
+        name: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let path = &self.path;
@@ -78,7 +80,9 @@ impl Store {
         let transact = || {
             let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
+            nc_failpoint::before("store", name).map_err(|error| as_of_sqlite(&error))?;
             tx.commit()?;
+            nc_failpoint::after("store", name);
             Ok(value)
         };
         transact().map_err(|e: StoreError| e.in_file(path))
@@ -130,6 +134,17 @@ fn use_write_ahead_log(conn: &Connection) -> Result<(), StoreError> {
     }
 }
 
+/// What SQLite makes of an error of the system, for one that a test has armed.
+fn as_of_sqlite(error: &io::Error) -> StoreError {
+    let code = match error.kind() {
+        io::ErrorKind::StorageFull => rusqlite::ffi::SQLITE_FULL,
+        io::ErrorKind::ReadOnlyFilesystem => rusqlite::ffi::SQLITE_READONLY,
+        io::ErrorKind::ResourceBusy => rusqlite::ffi::SQLITE_BUSY,
+        _ => rusqlite::ffi::SQLITE_IOERR,
+    };
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None).into()
+}
+
 /// SQLite opens a file read-only without a word where it may not write.
 fn read_only() -> StoreError {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY), None).into()
@@ -156,7 +171,7 @@ mod tests {
     fn nothing_of_a_transaction_that_fails_stays() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(&dir.path().join("messages.db")).unwrap();
-        let failed = store.write(|tx| {
+        let failed = store.write("fails", |tx| {
             tx.execute("INSERT INTO users (id, created_at) VALUES ('a:b', 1)", [])?;
             Err::<(), _>(StoreError::no_such("thing", "x"))
         });

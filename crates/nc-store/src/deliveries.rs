@@ -146,7 +146,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written; then nothing is changed.
     pub fn take_in(&mut self, look: &OutboundLook) -> Result<TakenIn, StoreError> {
-        self.write(|tx| {
+        self.write("take_in", |tx| {
             let mut taken = TakenIn::default();
             let at = time_of(tx, &look.session)?;
             acks::begin_what_ends(tx, look, at, &mut taken)?;

@@ -90,7 +90,7 @@ impl Store {
         kind: TargetKind,
         target: i64,
     ) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("add_destination", |tx| {
             group_by_id(tx, group)?;
             match kind {
                 TargetKind::Chat => drop(chat_by_id(tx, ChatId(target))?),
@@ -106,7 +106,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn remove_destination(&mut self, group: GroupId, local_name: &str) -> Result<bool, StoreError> {
         let sql = "DELETE FROM destinations WHERE agent_group_id = ?1 AND local_name = ?2";
-        self.write(|tx| Ok(tx.prepare_cached(sql)?.execute(params![group.0, local_name])? > 0))
+        self.write("remove_destination", |tx| Ok(tx.prepare_cached(sql)?.execute(params![group.0, local_name])? > 0))
     }
 }
 

@@ -57,7 +57,7 @@ impl Store {
     /// [`StoreError::GroupBusy`] where it has a run or work that is not done, [`StoreError::NoSuch`].
     pub fn remove_group(&mut self, id: GroupId) -> Result<Group, StoreError> {
         let at = now();
-        self.write(|tx| {
+        self.write("remove_group", |tx| {
             let group = group_by_id(tx, id)?;
             if let Some(open) = open_work(tx, id)? {
                 return Err(StoreError::GroupBusy { folder: group.folder, open });

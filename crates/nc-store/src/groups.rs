@@ -90,7 +90,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::FolderTaken`], or [`StoreError::BadValue`] for a name that is empty, too long or not one line.
     pub fn create_group(&mut self, group: &NewGroup) -> Result<Group, StoreError> {
-        self.write(|tx| insert_group(tx, group, false))
+        self.write("create_group", |tx| insert_group(tx, group, false))
     }
 
     /// The group with this key.
@@ -134,7 +134,7 @@ impl Store {
     /// [`StoreError::NoSuch`] where there is no such group, [`StoreError::BadValue`] for its name.
     pub fn edit_group(&mut self, id: GroupId, edit: &GroupEdit) -> Result<Group, StoreError> {
         let sql = "UPDATE agent_groups SET name = ?2, provider = ?3, model = ?4, container_config = ?5 WHERE id = ?1";
-        self.write(|tx| {
+        self.write("edit_group", |tx| {
             let old = group_by_id(tx, id)?;
             let name = edit.name.as_ref().unwrap_or(&old.name);
             check_name(name)?;

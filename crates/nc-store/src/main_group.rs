@@ -38,7 +38,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::MainExists`], [`StoreError::FolderTaken`], [`StoreError::BadValue`].
     pub fn create_main_group(&mut self, new: &NewMainGroup<'_>) -> Result<MainGroup, StoreError> {
-        self.write(|tx| {
+        self.write("create_main_group", |tx| {
             let group = insert_group(tx, &new.group, true)?;
             know_user(tx, new.owner, new.owner_name)?;
             grant(tx, new.owner, Role::Owner, None, None)?;

@@ -147,7 +147,7 @@ impl Store {
     /// # Errors
     /// Those of [`Store::record_batch`].
     pub fn record(&mut self, message: &NewMessage) -> Result<Recorded, StoreError> {
-        self.write(|tx| record_one(tx, message, now()))
+        self.write("record", |tx| record_one(tx, message, now()))
     }
 
     /// Stores up to [`MAX_BATCH`] messages in one transaction, in this order: all of them or none.
@@ -163,7 +163,7 @@ impl Store {
             return Err(StoreError::TooMany { given: messages.len(), most: MAX_BATCH });
         }
         let received = now();
-        self.write(|tx| messages.iter().map(|message| record_one(tx, message, received)).collect())
+        self.write("record_batch", |tx| messages.iter().map(|message| record_one(tx, message, received)).collect())
     }
 
     /// The message at this place in the order of arrival.
@@ -219,7 +219,7 @@ impl Store {
     /// [`StoreError::NoSuch`] where there is no such message.
     pub fn clear_message(&mut self, seq: Seq) -> Result<(), StoreError> {
         let sql = "UPDATE messages SET text = NULL, attachments = NULL WHERE seq = ?1";
-        self.write(|tx| match tx.prepare_cached(sql)?.execute([seq.0])? {
+        self.write("clear_message", |tx| match tx.prepare_cached(sql)?.execute([seq.0])? {
             0 => Err(StoreError::no_such("message", &seq)),
             _ => Ok(()),
         })

@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written, or the text or the cause is empty.
     pub fn say_notice(&mut self, notice: &NewNotice) -> Result<bool, StoreError> {
-        self.write(|tx| say(tx, notice))
+        self.write("say_notice", |tx| say(tx, notice))
     }
 
     /// Says `notice` where its cause was never said before, however long ago; false where it was, which changes nothing.
@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written, or the text or the cause is empty.
     pub fn say_notice_once(&mut self, notice: &NewNotice) -> Result<bool, StoreError> {
-        self.write(|tx| say_once(tx, notice))
+        self.write("say_notice_once", |tx| say_once(tx, notice))
     }
 
     /// The notices that nobody was told yet: those of a chat, then those of the owners, each the oldest first; at most 100.
@@ -117,7 +117,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn tell_notice(&mut self, notice: &Notice, chats: &[Reachable]) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("tell_notice", |tx| {
             for place in chats {
                 let source = format!("notice:{}:{}", notice.id, place.chat);
                 deliver_text(tx, &source, place.chat, None, &notice.text)?;

@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::BadValue`] where the id is not `<channel kind>:<handle>`.
     pub fn upsert_user(&mut self, id: &str, display_name: Option<&str>) -> Result<(), StoreError> {
-        self.write(|tx| know_user(tx, id, display_name))
+        self.write("upsert_user", |tx| know_user(tx, id, display_name))
     }
 
     /// The user with this id.
@@ -140,7 +140,7 @@ impl Store {
         group: Option<GroupId>,
         by: Option<&str>,
     ) -> Result<(), StoreError> {
-        self.write(|tx| grant(tx, user, role, group, by))
+        self.write("grant_role", |tx| grant(tx, user, role, group, by))
     }
 
     /// Takes a role; false where the user does not have it.
@@ -149,7 +149,7 @@ impl Store {
     /// [`StoreError::LastOwner`] where nobody would own the installation.
     pub fn revoke_role(&mut self, user: &str, role: Role, group: Option<GroupId>) -> Result<bool, StoreError> {
         let sql = "DELETE FROM user_roles WHERE user_id = ?1 AND role = ?2 AND ifnull(agent_group_id, 0) = ?3";
-        self.write(|tx| {
+        self.write("revoke_role", |tx| {
             let gone = tx.prepare_cached(sql)?.execute(params![user, role.as_str(), group.map_or(0, |g| g.0)])?;
             let left: bool =
                 tx.query_row("SELECT EXISTS (SELECT 1 FROM user_roles WHERE role = 'owner')", [], |r| r.get(0))?;
@@ -169,7 +169,7 @@ impl Store {
         let sql =
             "INSERT INTO agent_group_members (user_id, agent_group_id, added_by, added_at) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT DO NOTHING";
-        self.write(|tx| {
+        self.write("add_member", |tx| {
             require_user(tx, user)?;
             tx.prepare_cached(sql)?.execute(params![user, group.0, by, now().0])?;
             Ok(())
@@ -182,7 +182,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn remove_member(&mut self, user: &str, group: GroupId) -> Result<bool, StoreError> {
         let sql = "DELETE FROM agent_group_members WHERE user_id = ?1 AND agent_group_id = ?2";
-        self.write(|tx| Ok(tx.prepare_cached(sql)?.execute(params![user, group.0])? > 0))
+        self.write("remove_member", |tx| Ok(tx.prepare_cached(sql)?.execute(params![user, group.0])? > 0))
     }
 
     /// Remembers in which chat of a channel a user is reached alone.
@@ -190,7 +190,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where user or chat are unknown.
     pub fn set_direct_chat(&mut self, user: &str, channel: &str, chat: ChatId) -> Result<(), StoreError> {
-        self.write(|tx| know_direct_chat(tx, user, channel, chat))
+        self.write("set_direct_chat", |tx| know_direct_chat(tx, user, channel, chat))
     }
 }
 

@@ -27,7 +27,9 @@ pub(crate) fn make_place(path: &Path) -> Result<(), StoreError> {
         Err(e) => return Err(file("look at", path, e)),
     }
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    nc_failpoint::before("store", "make_directory").map_err(|e| file("make the directory", dir, e))?;
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir).map_err(|e| file("make the directory", dir, e))?;
+    nc_failpoint::before("store", "make_file").map_err(|e| file("make the store", path, e))?;
     match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
         Ok(made) => follow_directory(&made, dir).map_err(|e| file("set owner and mode of", path, e)),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_file() => Ok(()),
@@ -39,6 +41,7 @@ pub(crate) fn make_place(path: &Path) -> Result<(), StoreError> {
 
 /// Gives the file to its directory's owner (where root makes it for another user), and to the group where that writes too.
 fn follow_directory(new: &File, dir: &Path) -> io::Result<()> {
+    nc_failpoint::before("store", "set_mode")?;
     let parent = fs::metadata(dir)?;
     if new.metadata()?.uid() != parent.uid() {
         // Only root can. Whoever else may write here keeps what he made.

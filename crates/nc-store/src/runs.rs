@@ -45,9 +45,9 @@ const USAGE: &str = "UPDATE runs SET input_tokens = ?2, output_tokens = ?3, cost
 const ONE: &str = run_query!("WHERE r.id = ?1");
 const LIVE_OF: &str = run_query!("WHERE r.session_id = ?1 AND r.ended_at IS NULL");
 const LAST_OF: &str = run_query!("WHERE r.session_id = ?1 ORDER BY r.started_at DESC, r.id DESC LIMIT 1");
-// `session_id > ''` makes SQLite search the partial index instead of reading the table.
-const LIVE: &str = run_query!("WHERE r.ended_at IS NULL AND r.session_id > '' ORDER BY r.started_at, r.id");
-const UNCOLLECTED: &str = run_query!("WHERE r.collected_at IS NULL AND r.session_id > '' ORDER BY r.started_at, r.id");
+// In the order in which they began, whatever the clock said: it may have been set back. `session_id > ''` makes SQLite search the partial index instead of reading the table.
+const LIVE: &str = run_query!("WHERE r.ended_at IS NULL AND r.session_id > '' ORDER BY +r.rowid");
+const UNCOLLECTED: &str = run_query!("WHERE r.collected_at IS NULL AND r.session_id > '' ORDER BY +r.rowid");
 const RECENT: &str = run_query!("WHERE r.started_at < ?1 ORDER BY r.started_at DESC, r.id DESC LIMIT ?2");
 
 /// The queries of this module that run for each message, delivery or doorbell.
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written or there is no such session.
     pub fn begin_run(&mut self, run: &NewRun) -> Result<Begun, StoreError> {
-        self.write(|tx| {
+        self.write("begin_run", |tx| {
             let live = tx.prepare_cached(LIVE_OF)?.query_row([&run.session], |row| row.get(0)).optional()?;
             if let Some(live) = live {
                 return Ok(Begun::Live(live));
@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn name_sandbox(&mut self, run: &str, sandbox: &str) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("name_sandbox", |tx| {
             tx.prepare_cached(SANDBOX)?.execute([run, sandbox])?;
             Ok(())
         })
@@ -112,7 +112,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn name_provider(&mut self, run: &str, provider: Provider) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("name_provider", |tx| {
             tx.prepare_cached(PROVIDER)?.execute([run, provider.as_str()])?;
             Ok(())
         })
@@ -123,7 +123,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn end_run(&mut self, run: &str, end: &RunEnd) -> Result<bool, StoreError> {
-        self.write(|tx| {
+        self.write("end_run", |tx| {
             let changed = tx.prepare_cached(END)?.execute(named_params! {
                 ":id": run, ":ended_at": end.ended_at.0, ":outcome": end.outcome.as_str(), ":error": end.error,
                 ":exit_detail": end.exit_detail, ":cpu_ms": end.cpu_ms, ":peak_rss": end.peak_rss,
@@ -139,7 +139,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn lose_run(&mut self, run: &str, at: Timestamp, detail: &str) -> Result<bool, StoreError> {
-        self.write(|tx| Ok(tx.prepare_cached(LOSE)?.execute((run, at.0, detail))? > 0))
+        self.write("lose_run", |tx| Ok(tx.prepare_cached(LOSE)?.execute((run, at.0, detail))? > 0))
     }
 
     /// Asks a live run to leave; false where it has ended or was asked before. Ring its doorbell afterwards.
@@ -147,7 +147,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn ask_run_to_leave(&mut self, run: &str, at: Timestamp) -> Result<bool, StoreError> {
-        self.write(|tx| Ok(tx.prepare_cached(ASK)?.execute((run, at.0))? > 0))
+        self.write("ask_run_to_leave", |tx| Ok(tx.prepare_cached(ASK)?.execute((run, at.0))? > 0))
     }
 
     /// Whether a run was asked to leave.
@@ -166,7 +166,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn collect_run(&mut self, run: &str, at: Timestamp) -> Result<bool, StoreError> {
-        self.write(|tx| Ok(tx.prepare_cached(COLLECT)?.execute((run, at.0))? > 0))
+        self.write("collect_run", |tx| Ok(tx.prepare_cached(COLLECT)?.execute((run, at.0))? > 0))
     }
 
     /// Writes down what the model used.
@@ -174,7 +174,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn record_usage(&mut self, run: &str, usage: &Usage) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("record_usage", |tx| {
             tx.prepare_cached(USAGE)?.execute((
                 run,
                 usage.input_tokens,

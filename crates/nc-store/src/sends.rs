@@ -26,7 +26,8 @@ const NEXT_CHAT: &str = "SELECT min(messaging_group_id) FROM sends
     WHERE channel = ?1 AND messaging_group_id > ?2 AND status IN ('queued', 'leased', 'sending', 'retry')";
 
 /// The first part of a chat that is due and not ended: nothing of the chat is sent before it.
-const HEAD: &str = "SELECT s.delivery_id, s.part, s.status, s.lease_until, s.attempts, s.next_attempt_at, s.channel,
+const HEAD: &str =
+    "SELECT s.delivery_id, s.part, s.status, s.lease_until, s.attempts, s.next_attempt_at, s.status_at, s.channel,
            s.messaging_group_id, d.session_id, d.source_id, d.in_reply_to, d.thread_id, d.kind, d.content, d.created_at
       FROM sends s JOIN deliveries d ON d.id = s.delivery_id
      WHERE s.channel = ?1 AND s.messaging_group_id = ?2 AND s.status IN ('queued', 'leased', 'sending', 'retry')
@@ -39,8 +40,13 @@ const NEXT_DUE: &str = "SELECT min(due) FROM (
       FROM sends s JOIN deliveries d ON d.id = s.delivery_id
      WHERE s.channel = ?1 AND s.status IN ('queued', 'leased', 'sending', 'retry')) WHERE due > ?2";
 
+/// The next channel with anything open.
+const NEXT_CHANNEL: &str = "SELECT min(channel) FROM sends
+    WHERE channel > ?1 AND status IN ('queued', 'leased', 'sending', 'retry')";
+
 /// What a channel had in hand in one chat, or in all where the chat is null.
-const IN_HAND: &str = "SELECT s.delivery_id, s.part, s.status, s.lease_until, s.attempts, s.next_attempt_at, s.channel,
+const IN_HAND: &str =
+    "SELECT s.delivery_id, s.part, s.status, s.lease_until, s.attempts, s.next_attempt_at, s.status_at, s.channel,
            s.messaging_group_id, d.session_id, d.source_id, d.in_reply_to, d.thread_id, d.kind, d.content, d.created_at
       FROM sends s JOIN deliveries d ON d.id = s.delivery_id
      WHERE s.channel = ?1 AND (?2 IS NULL OR s.messaging_group_id = ?2)
@@ -62,6 +68,7 @@ const ADD_PART: &str = "INSERT OR IGNORE INTO sends (delivery_id, part, channel,
 /// The queries of this module that run for each message, delivery or doorbell.
 pub(crate) const HOT: &[(&str, &str)] = &[
     ("sends: next chat", NEXT_CHAT),
+    ("sends: next channel", NEXT_CHANNEL),
     ("sends: head of a chat", HEAD),
     ("sends: next due", NEXT_DUE),
     ("sends: in hand", IN_HAND),
@@ -111,12 +118,15 @@ struct Found {
     status: SendStatus,
     lease_until: Option<Timestamp>,
     next_attempt_at: Option<Timestamp>,
+    /// Since when it has its status.
+    status_at: Timestamp,
 }
 
 impl Found {
     /// Whether it may be taken now.
     fn is_free(&self, now: Timestamp) -> bool {
-        let over = |time: Option<Timestamp>| time.is_none_or(|t| t <= now);
+        // What was written later than now waits for a time of a clock that somebody has set back since.
+        let over = |time: Option<Timestamp>| time.is_none_or(|t| t <= now) || self.status_at > now;
         match self.status {
             SendStatus::Queued => true,
             SendStatus::Retry => over(self.next_attempt_at),
@@ -127,6 +137,24 @@ impl Found {
 }
 
 impl Store {
+    /// The channels that have something to send: for a program that starts, whose predecessor may have died before it rang.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn channels_with_sends(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|conn| {
+            let mut next = conn.prepare_cached(NEXT_CHANNEL)?;
+            let mut found = Vec::<String>::new();
+            loop {
+                let before = found.last().map_or("", String::as_str);
+                let Some(channel) = next.query_row([before], |row| row.get::<_, Option<String>>(0))? else {
+                    return Ok(found);
+                };
+                found.push(channel);
+            }
+        })
+    }
+
     /// Takes the first due part of each chat of `channel`, or of `only` one, until `until`; at most `most` of them.
     ///
     /// A chat whose first open part is in somebody's hand, or waits to be tried again, gives nothing; one with a time
@@ -145,7 +173,7 @@ impl Store {
         if free_heads(self.conn(), channel, only, now, 1)?.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|tx| {
+        self.write("lease_sends", |tx| {
             let heads = free_heads(tx, channel, only, now, most)?;
             heads.into_iter().map(|head| take(tx, head, until, now)).collect()
         })
@@ -159,7 +187,7 @@ impl Store {
         if parts <= leased.part + 1 {
             return Ok(());
         }
-        self.write(|tx| {
+        self.write("add_parts", |tx| {
             let mut add = tx.prepare_cached(ADD_PART)?;
             for part in leased.part + 1..parts {
                 add.execute(params![leased.delivery_id, part, now.0])?;
@@ -173,7 +201,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store could not be written.
     pub fn begin_send(&mut self, leased: &Leased, now: Timestamp) -> Result<bool, StoreError> {
-        self.write(|tx| {
+        self.write("begin_send", |tx| {
             let mut begin = tx.prepare_cached(BEGIN)?;
             let changed = begin.execute(params![leased.delivery_id, leased.part, leased.lease_until.0, now.0])?;
             Ok(changed == 1)
@@ -210,7 +238,7 @@ impl Store {
         only: Option<ChatId>,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.write(|tx| {
+        self.write("give_back_sends", |tx| {
             Ok(tx.execute(
                 "UPDATE sends SET status = 'queued', lease_until = NULL, status_at = ?3
                   WHERE channel = ?1 AND (?2 IS NULL OR messaging_group_id = ?2)
@@ -290,5 +318,6 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
         status: word(row, "status")?,
         lease_until,
         next_attempt_at: maybe_time(row, "next_attempt_at")?,
+        status_at: time(row, "status_at")?,
     })
 }

@@ -2,6 +2,7 @@
 
 mod life;
 
+use nc_model::retry::LONGEST_RETRY;
 use nc_model::{Cause, ChatId, GroupId, Seq, SessionStatus, TargetKind, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 
@@ -102,23 +103,24 @@ const WITH_WORK: &str = "WITH RECURSIVE \
             AND session_id > i.id) FROM i WHERE i.id IS NOT NULL) \
      SELECT s.id FROM sessions s JOIN agent_groups g ON g.id = s.agent_group_id \
         WHERE s.id IN (SELECT id FROM m UNION SELECT id FROM i) AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.session_id = s.id AND r.judged_at IS NULL)";
+// ?3 is the latest time that a retry can have: what is later was written before the clock was set back, and is due.
 const DUE_MESSAGE: &str = "SELECT max(m.received_at, ifnull(r.next_attempt_at, 0)) AS since, m.seq FROM routings r \
                            JOIN messages m ON m.seq = r.message_seq WHERE r.session_id = ?1 \
                            AND r.decision = 'work' AND r.outcome IS NULL AND r.placed_at IS NOT NULL \
-                           AND ifnull(r.next_attempt_at, 0) <= ?2 ORDER BY r.message_seq LIMIT 1";
+                           AND ifnull(r.next_attempt_at, 0) NOT BETWEEN ?2 + 1 AND ?3 ORDER BY r.message_seq LIMIT 1";
 const NEXT_MESSAGE: &str = "SELECT min(next_attempt_at) FROM routings WHERE session_id = ?1 AND decision = 'work' \
-                            AND outcome IS NULL AND placed_at IS NOT NULL AND next_attempt_at > ?2";
+                            AND outcome IS NULL AND placed_at IS NOT NULL AND next_attempt_at BETWEEN ?2 + 1 AND ?3";
 // Answers to tools and reports of deliveries are for a tool that waits: without a run there is none. Of a closed session
 // nobody needs to know how its words fared.
 const DUE_INBOX: &str = "SELECT max(created_at, ifnull(not_before, 0)) AS since, kind FROM session_inbox \
                          WHERE session_id = ?1 AND trigger = 1 AND ended_at IS NULL AND placed_at IS NOT NULL \
-                         AND kind IN ('task', 'notice', 'agent') AND ifnull(not_before, 0) <= ?2 \
+                         AND kind IN ('task', 'notice', 'agent') AND ifnull(not_before, 0) NOT BETWEEN ?2 + 1 AND ?3 \
                          AND (kind <> 'notice' OR NOT EXISTS (SELECT 1 FROM sessions s \
                              WHERE s.id = session_inbox.session_id AND s.status = 'closed')) \
                          ORDER BY created_at LIMIT 1";
 const NEXT_INBOX: &str = "SELECT min(not_before) FROM session_inbox WHERE session_id = ?1 AND trigger = 1 \
                           AND ended_at IS NULL AND placed_at IS NOT NULL \
-                          AND kind IN ('task', 'notice', 'agent') AND not_before > ?2";
+                          AND kind IN ('task', 'notice', 'agent') AND not_before BETWEEN ?2 + 1 AND ?3";
 const IDLE_SINCE: &str = "SELECT max(r.started_at, \
         ifnull((SELECT max(outcome_at) FROM routings WHERE run_id = r.id), 0), \
         ifnull((SELECT max(ended_at) FROM session_inbox WHERE session_id = r.session_id AND ended_at >= r.started_at), 0)) \
@@ -168,7 +170,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn set_inbound_boot(&mut self, session: &str, boot: &str) -> Result<(), StoreError> {
-        self.write(|tx| {
+        self.write("set_inbound_boot", |tx| {
             tx.prepare_cached(BOOT)?.execute((session, boot))?;
             Ok(())
         })
@@ -211,7 +213,7 @@ impl Store {
 
     fn waiting(&self, session: &str, now: Timestamp) -> Result<Option<Waiting>, StoreError> {
         let conn = self.conn();
-        let key = (session, now.0);
+        let key = (session, now.0, latest_retry(now));
         let message = conn.prepare_cached(DUE_MESSAGE)?.query_row(key, message_work).optional()?;
         let inbox = conn.prepare_cached(DUE_INBOX)?.query_row(key, inbox_work).optional()?;
         let (since, first, cause) = match (message, inbox) {
@@ -224,10 +226,15 @@ impl Store {
     }
 
     fn next_due(&self, session: &str, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let key = (session, now.0);
+        let key = (session, now.0, latest_retry(now));
         let next = |sql| self.conn().prepare_cached(sql)?.query_row(key, |row| row.get::<_, Option<i64>>(0));
         Ok(earlier(next(NEXT_MESSAGE)?.map(Timestamp), next(NEXT_INBOX)?.map(Timestamp)))
     }
+}
+
+/// The latest time that a retry which is written now can have.
+fn latest_retry(now: Timestamp) -> i64 {
+    now.plus_ms(i64::try_from(LONGEST_RETRY.as_millis()).unwrap_or(i64::MAX)).0
 }
 
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

@@ -98,7 +98,7 @@ impl Store {
     /// [`StoreError::AlreadyWired`], [`StoreError::NameTaken`], [`StoreError::Pattern`], or [`StoreError::NoSuch`] for
     /// chat or group.
     pub fn wire(&mut self, wiring: &NewWiring, local_name: Option<&str>) -> Result<Wired, StoreError> {
-        self.write(|tx| insert_wiring(tx, wiring, local_name))
+        self.write("wire", |tx| insert_wiring(tx, wiring, local_name))
     }
 
     /// Removes a wiring and the destination that goes with it; false where there is none.
@@ -107,7 +107,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn unwire(&mut self, chat: ChatId, group: GroupId) -> Result<bool, StoreError> {
         let sql = "DELETE FROM wirings WHERE messaging_group_id = ?1 AND agent_group_id = ?2";
-        self.write(|tx| {
+        self.write("unwire", |tx| {
             if tx.prepare_cached(sql)?.execute([chat.0, group.0])? == 0 {
                 return Ok(false);
             }

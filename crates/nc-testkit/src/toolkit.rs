@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::binaries::{open_to_all, programs, public_programs};
 use crate::command::finish;
 use crate::deadline::{PATIENCE, wait_until};
+use crate::failpoints::Failpoints;
 use crate::processes::{self, Process};
 use crate::up::Up;
 
@@ -116,6 +117,18 @@ impl Toolkit {
     pub fn env(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Has all programs that are started from now on look for failpoints.
+    ///
+    /// # Panics
+    /// Where their directory cannot be made.
+    pub fn failpoints(&mut self) -> Failpoints {
+        let points = Failpoints::in_dir(self.place.path().join("failpoints"));
+        self.env(nc_failpoint::VARIABLE, &points.dir().to_string_lossy());
+        // A sandbox's user reaches it.
+        open_to_all(self.place.path());
+        points
     }
 
     /// The configuration, as the programs find it.

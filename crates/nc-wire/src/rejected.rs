@@ -70,6 +70,7 @@ impl Rejected {
     }
 
     fn make_directory(&self) -> Result<(), RejectedError> {
+        nc_failpoint::before("rejected", "make_directory").map_err(failed("make", &self.directory))?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
         made.map_err(failed("make", &self.directory))
     }
@@ -77,8 +78,11 @@ impl Rejected {
     fn place(path: &Path, bytes: &[u8]) -> Result<(), RejectedError> {
         let unfinished = with_suffix(path, ".tmp");
         let write = || {
+            nc_failpoint::before("rejected", "create")?;
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            nc_failpoint::before("rejected", "write")?;
             file.write_all(bytes)?;
+            nc_failpoint::before("rejected", "rename")?;
             fs::rename(&unfinished, path)
         };
         write().map_err(failed("write", path))
@@ -94,6 +98,7 @@ impl Rejected {
             if left + files <= self.most_files && size + bytes <= self.most_bytes {
                 break;
             }
+            nc_failpoint::before("rejected", "remove").map_err(failed("remove", &path))?;
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(e)),
                 _ => {}

@@ -82,6 +82,7 @@ fn set_units(units: Units, service: &str, enabled: bool) -> Result<(), Refused> 
 
 /// Puts `text` in the place of the file, whole, for whoever may read the installation's directory; none removes it.
 fn write(installed: &Installed, path: &Path, text: Option<&str>) -> anyhow::Result<()> {
+    nc_failpoint::before("switch", "write")?;
     let done = match text {
         Some(text) => replace(installed, path, text),
         None => fs::remove_file(path).or_else(|error| match error.kind() {
@@ -105,8 +106,10 @@ fn replace(installed: &Installed, path: &Path, text: &str) -> io::Result<()> {
     let written = File::create(&new).and_then(|mut file| {
         file.set_permissions(Permissions::from_mode(above.mode() & 0o644 | 0o600))?;
         give(&new)?;
+        nc_failpoint::before("switch", "fill")?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
+        nc_failpoint::before("switch", "rename")?;
         fs::rename(&new, path)?;
         File::open(dir)?.sync_all()
     });

@@ -31,7 +31,11 @@ impl<'a> SecretFiles<'a> {
     pub(super) fn set(&self, name: &str, secret: &Secret) -> anyhow::Result<PathBuf> {
         self.make_dir().with_context(|| format!("failed to make the directory {}", quoted(&self.dir)))?;
         let (path, new) = (self.dir.join(name), self.dir.join(format!(".{name}.new")));
-        let written = self.write(&new, secret).and_then(|()| Ok(fs::rename(&new, &path)?)).and_then(|()| self.sync());
+        let written = self
+            .write(&new, secret)
+            .and_then(|()| Ok(nc_failpoint::before("secret", "rename")?))
+            .and_then(|()| Ok(fs::rename(&new, &path)?))
+            .and_then(|()| self.sync());
         if written.is_err() {
             drop(fs::remove_file(&new));
         }
@@ -42,6 +46,7 @@ impl<'a> SecretFiles<'a> {
     /// Removes `name`; false where it is not there.
     pub(super) fn remove(&self, name: &str) -> anyhow::Result<bool> {
         let path = self.dir.join(name);
+        nc_failpoint::before("secret", "remove")?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             removed => {
@@ -55,6 +60,7 @@ impl<'a> SecretFiles<'a> {
     }
 
     fn make_dir(&self) -> anyhow::Result<()> {
+        nc_failpoint::before("secret", "make_directory")?;
         match DirBuilder::new().mode(DIRECTORY).create(&self.dir) {
             Ok(()) => return self.installed.give(&self.dir),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.dir.is_dir() => {}
@@ -75,10 +81,13 @@ impl<'a> SecretFiles<'a> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
+        nc_failpoint::before("secret", "create")?;
         let mut file = File::options().write(true).create_new(true).mode(FILE).open(new)?;
         self.installed.give(new)?;
+        nc_failpoint::before("secret", "write")?;
         file.write_all(secret.expose().as_bytes())?;
         file.write_all(b"\n")?;
+        nc_failpoint::before("secret", "sync")?;
         Ok(file.sync_all()?)
     }
 

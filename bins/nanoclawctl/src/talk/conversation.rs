@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nc_channel::{Channel, plan};
 use nc_config::Doorbell;
@@ -29,6 +30,8 @@ pub(super) struct Conversation<'a> {
     /// What was made from then on is looked at again and again; what is older has ended.
     since: Timestamp,
     shown: HashMap<String, Timestamp>,
+    /// When something is to be shown that could not be before.
+    due: Option<Timestamp>,
 }
 
 impl<'a> Conversation<'a> {
@@ -41,7 +44,7 @@ impl<'a> Conversation<'a> {
         // Who answers may be another user than root, and must be able to ring.
         installed.give(&path)?;
         let channel = Channel::new(TERMINAL, store, installed.router_bell()).only(chat);
-        Ok(Self { installed, channel, chat, user, bell, since: now(), shown: HashMap::new() })
+        Ok(Self { installed, channel, chat, user, bell, since: now(), shown: HashMap::new(), due: None })
     }
 
     /// What the assistant is called.
@@ -78,9 +81,18 @@ impl<'a> Conversation<'a> {
         Ok(self.channel.store().fate(seq)?)
     }
 
-    /// Waits for the bell.
+    /// Waits for the bell, or for the time of what is to be shown again.
     pub(super) async fn rung(&self) {
-        self.bell.rung().await;
+        let due = async {
+            match self.due {
+                Some(at) => tokio::time::sleep(Duration::from_millis(at.ms_since(now()))).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.bell.rung() => {}
+            () = due => {}
+        }
     }
 
     /// Whether anybody would hear the router's bell.
@@ -90,6 +102,7 @@ impl<'a> Conversation<'a> {
 
     /// Shows everything that is due, and what another terminal of this user has shown since this one was opened.
     pub(super) async fn look(&mut self, screen: &mut impl Screen) -> anyhow::Result<()> {
+        self.due = None;
         let moved = match nc_daemon::lock(&self.lock_file()) {
             Ok(_mine) => self.send_due(screen).await?,
             // Another terminal of this user shows it just now, and rings when it has.
@@ -121,6 +134,7 @@ impl<'a> Conversation<'a> {
         let mut terminal = Terminal { screen, media: &media, shown: &mut self.shown, broken: None };
         let recovered = self.channel.recover(&mut terminal).await?;
         let passed = self.channel.pass(&mut terminal).await?;
+        self.due = passed.next_due;
         match terminal.broken {
             Some(error) => Err(Refusal::no(format!(
                 "the reply cannot be printed ({error}); it is kept and shown at the next `nanoclawctl talk`"

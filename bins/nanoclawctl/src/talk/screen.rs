@@ -61,7 +61,10 @@ impl<S: Screen> Terminal<'_, S> {
         if self.shown.contains_key(id) {
             return true;
         }
-        match self.screen.show(Said { leased: part.leased, text: &text, again, elsewhere: false }) {
+        let said = Said { leased: part.leased, text: &text, again, elsewhere: false };
+        let shown = nc_failpoint::before("terminal", "show").and_then(|()| self.screen.show(said));
+        nc_failpoint::after("terminal", "show");
+        match shown {
             Ok(_) => {
                 self.shown.insert(id.clone(), made);
                 true

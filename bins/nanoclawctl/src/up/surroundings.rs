@@ -84,5 +84,6 @@ fn environment(
     all.extend(ours);
     all.extend(options.environment().into_iter().map(|(key, value)| (key.into(), value.into())));
     all.push((OsString::from("NANOCLAW_DIR"), installation.dir().into()));
+    all.extend(nc_failpoint::directory().map(|dir| (nc_failpoint::VARIABLE.into(), dir.into())));
     all
 }

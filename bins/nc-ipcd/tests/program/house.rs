@@ -14,7 +14,7 @@ use nc_store::{
     Begun, Decided, Left, MainGroup, NewChat, NewGroup, NewMainGroup, NewMessage, NewRun, NewWiring, RunEnd, Store,
     Taken, new_id, now,
 };
-use nc_testkit::{PATIENCE, processes, wait_until};
+use nc_testkit::{Failpoints, PATIENCE, processes, wait_until};
 use nc_wire::mailbox::schema;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -26,6 +26,7 @@ pub(crate) struct House {
     pub(crate) dir: TempDir,
     pub(crate) installation: Installation,
     pub(crate) store: Store,
+    pub(crate) points: Failpoints,
     router: UnixDatagram,
     talk: UnixDatagram,
 }
@@ -61,7 +62,8 @@ impl House {
         let store = Store::open(&installation.store_file()).expect("a store");
         let router = bell(&installation.doorbell(Doorbell::Router));
         let talk = bell(&installation.doorbell(Doorbell::TalkDir).join("1-1.sock"));
-        Self { dir, installation, store, router, talk }
+        let points = Failpoints::in_dir(dir.path().join("failpoints"));
+        Self { dir, installation, store, points, router, talk }
     }
 
     /// The main group with the terminal of `ana`, a session and a run.
@@ -199,19 +201,25 @@ impl House {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nc-ipcd"));
         command.arg("--dir").arg(self.dir.path()).stdin(Stdio::null()).env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("NC_FAILPOINTS", self.points.dir());
         command
     }
 
     /// Starts the program and waits until it is ready.
     pub(crate) fn start(&self) -> Running {
+        let running = self.spawn();
+        running.wait_said("READY=1");
+        running
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self) -> Running {
         let path = self.dir.path().join(format!("notify-{}", new_id()));
         let notify = UnixDatagram::bind(&path).expect("a socket for readiness");
         let log = path.with_extension("log");
         let stderr = fs::File::create(&log).expect("a log");
         let child = self.command().env("NOTIFY_SOCKET", &path).stderr(stderr).spawn().expect("nc-ipcd");
-        let running = Running { child, notify, said: RefCell::default(), log };
-        running.wait_said("READY=1");
-        running
+        Running { child, notify, said: RefCell::default(), log }
     }
 }
 
@@ -261,6 +269,11 @@ impl Running {
 
     pub(crate) fn send(&self, signal: Signal) {
         processes::send(self.pid(), signal);
+    }
+
+    /// Waits for its end; the exit status, none where a signal ended it.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("an end").code()
     }
 
     /// Sends the signal and waits for the end; the exit status, none where a signal ended it.

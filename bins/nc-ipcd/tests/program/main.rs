@@ -2,6 +2,7 @@
 //! test sleeps: the store, the bells and the program say what happened.
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod crash;
 mod files;
 mod hostile;
 mod house;

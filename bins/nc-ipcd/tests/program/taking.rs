@@ -14,6 +14,7 @@ fn an_answer_is_taken_in_and_its_message_answered() {
     let mut house = House::new();
     let desk = house.main_at_work();
     let running = house.start();
+    assert!(house.router_rung(), "a predecessor may have died before it rang");
     let mut agent = desk.outbound();
     ack(&agent, &desk.row_of(nc_model::Seq(1)), "processing");
     house.wait_rows(ROUTINGS, &["1|-|1|0"]);

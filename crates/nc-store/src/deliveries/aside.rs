@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn set_session_aside(&mut self, session: &str, run: &str, why: &str) -> Result<bool, StoreError> {
-        self.write(|tx| {
+        self.write("set_session_aside", |tx| {
             if tx.prepare_cached(ASIDE)?.execute([session])? == 0 {
                 return Ok(false);
             }
@@ -47,6 +47,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn renew_session(&mut self, session: &str) -> Result<bool, StoreError> {
-        self.write(|tx| Ok(tx.prepare_cached(RENEW)?.execute([session])? > 0))
+        self.write("renew_session", |tx| Ok(tx.prepare_cached(RENEW)?.execute([session])? > 0))
     }
 }

@@ -172,7 +172,7 @@ impl Store {
     /// [`StoreError`] where the store cannot be written.
     pub fn decide(&mut self, batch: &[Decided]) -> Result<Written, StoreError> {
         let at = now();
-        self.write(|tx| {
+        self.write("decide", |tx| {
             let mut written = Written::default();
             let routed: i64 = tx.prepare_cached(HOW_FAR)?.query_row([], |row| row.get(0))?;
             for decided in batch.iter().filter(|decided| decided.seq.0 > routed) {

@@ -210,7 +210,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn settle(&mut self, settlement: &Settlement) -> Result<Settled, StoreError> {
-        self.write(|tx| {
+        self.write("settle", |tx| {
             if let Some(run) = &settlement.run
                 && tx.prepare_cached(JUDGED)?.execute((run, settlement.at.0))? == 0
             {

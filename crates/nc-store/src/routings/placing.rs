@@ -165,7 +165,7 @@ impl Store {
 
     fn mark_placed(&mut self, routings: &[RoutingId], inbox: &[String]) -> Result<(), StoreError> {
         let at = now().0;
-        self.write(|tx: &Transaction<'_>| {
+        self.write("mark_placed", |tx: &Transaction<'_>| {
             for routing in routings {
                 tx.prepare_cached(PLACED)?.execute((routing.0, at))?;
             }

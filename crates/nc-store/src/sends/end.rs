@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store could not be written.
     pub fn end_send(&mut self, leased: &Leased, end: &SendEnd, now: Timestamp) -> Result<Ended, StoreError> {
-        self.write(|tx| {
+        self.write("end_send", |tx| {
             if !end_part(tx, leased, end, now)? {
                 return Ok(Ended::NotOurs);
             }

@@ -74,7 +74,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the store cannot be written.
     pub fn close_session(&mut self, session: &str) -> Result<bool, StoreError> {
-        self.write(|tx| close(tx, session, now()))
+        self.write("close_session", |tx| close(tx, session, now()))
     }
 
     /// What the runs of a session have used.

@@ -210,9 +210,11 @@ impl Mailbox {
     /// [`MailboxError::File`] where the file cannot be made or its time not be set.
     pub fn touch_heartbeat(&self) -> Result<(), MailboxError> {
         let path = self.workspace.join(HEARTBEAT_FILE);
-        let touched = touch(&path).or_else(|errno| match errno {
-            Errno::ENOENT => make_empty(&path),
-            other => Err(other.into()),
+        let touched = nc_failpoint::before("outbound", "heartbeat").and_then(|()| {
+            touch(&path).or_else(|errno| match errno {
+                Errno::ENOENT => make_empty(&path),
+                other => Err(other.into()),
+            })
         });
         touched.map_err(|source| MailboxError::File { operation: "touch", name: HEARTBEAT_FILE.to_owned(), source })
     }

@@ -70,6 +70,7 @@ struct Scratch {
 
 impl Scratch {
     fn make(parent: &Path) -> Result<Self, SnapshotError> {
+        nc_failpoint::before("rollback", "make_directory").map_err(failed("make a private directory in", parent))?;
         let path = nix::unistd::mkdtemp(&parent.join("nc-snapshot-XXXXXX"))
             .map_err(|e| failed("make a private directory in", parent)(e.into()))?;
         Ok(Self { path })
@@ -78,6 +79,7 @@ impl Scratch {
     fn write(&self, name: &str, parts: &[&[u8]]) -> Result<PathBuf, SnapshotError> {
         let path = self.path.join(name);
         let write = || {
+            nc_failpoint::before("rollback", "write")?;
             let mut file = File::create_new(&path)?;
             parts.iter().try_for_each(|part| file.write_all(part))
         };
@@ -95,6 +97,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        nc_failpoint::after("rollback", "use");
         // Nothing can be done about it here, and the next boot empties a tmpfs.
         drop(fs::remove_dir_all(&self.path));
     }

@@ -48,9 +48,11 @@ struct Conversation {
 pub(super) fn keep(transcript: &Path, directory: &Path, agent: &str, zone: &TimeZone) -> io::Result<PathBuf> {
     let conversation = read(BufReader::new(File::open(transcript)?.take(MAX_TRANSCRIPT)))?;
     let now = jiff::Timestamp::now().to_zoned_datetime(zone.clone());
+    nc_failpoint::before("archive", "make_directory")?;
     fs::create_dir_all(directory)?;
     let slug = conversation.slug().unwrap_or_else(|| format!("conversation-{}", now.strftime("%H%M")));
     let (path, mut file) = create(directory, &format!("{}-{slug}", now.strftime("%Y-%m-%d")))?;
+    nc_failpoint::before("archive", "write")?;
     file.write_all(conversation.markdown(agent, &now).as_bytes())?;
     Ok(path)
 }
@@ -61,6 +63,7 @@ fn create(directory: &Path, name: &str) -> io::Result<(PathBuf, File)> {
     for number in 1..=MAX_NAMESAKES {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
         let path = directory.join(format!("{name}{suffix}.md"));
+        nc_failpoint::before("archive", "create")?;
         match options.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             opened => return opened.map(|file| (path, file)),

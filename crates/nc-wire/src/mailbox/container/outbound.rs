@@ -84,6 +84,7 @@ impl Outbound {
         let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
         connection.busy_handler(Some(wait_a_little)).map_err(&failed)?;
         connection.execute_batch(PRAGMAS).map_err(&failed)?;
+        nc_failpoint::before("outbound", "make_tables").map_err(file_error("write"))?;
         // In one transaction, so that the host never sees half of it, and writing nothing where all is there.
         let tables = format!("BEGIN IMMEDIATE; {} COMMIT;", schema::OUTBOUND);
         connection.execute_batch(&tables).map_err(&failed)?;
@@ -101,7 +102,9 @@ impl Outbound {
     }
 
     pub(super) fn take(&mut self, ids: &[&str]) -> Result<(), MailboxError> {
-        self.write(|transaction| ids.iter().try_for_each(|id| acknowledge(transaction, id, AckStatus::Processing)))
+        self.write("take", |transaction| {
+            ids.iter().try_for_each(|id| acknowledge(transaction, id, AckStatus::Processing))
+        })
     }
 
     pub(super) fn hand_back(&mut self) -> Result<(), MailboxError> {
@@ -111,13 +114,13 @@ impl Outbound {
         if !any {
             return Ok(());
         }
-        self.write(|transaction| {
+        self.write("hand_back", |transaction| {
             transaction.execute("DELETE FROM processing_ack WHERE status = 'processing'", []).map(drop)
         })
     }
 
     pub(super) fn settle(&mut self, settlement: &Settlement<'_>, host_seq: i64) -> Result<(), MailboxError> {
-        self.write(|transaction| {
+        self.write("settle", |transaction| {
             let highest: i64 =
                 transaction.query_row("SELECT ifnull(max(seq), 0) FROM messages_out", [], |row| row.get(0))?;
             let mut seq = next_odd(highest.max(host_seq));
@@ -147,7 +150,7 @@ impl Outbound {
     ) -> Result<(), MailboxError> {
         let timeout = timeout.map(|limit| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
         let started = started.to_string();
-        self.write(|transaction| transaction.execute(SET_TOOL, params![name, timeout, started]).map(drop))
+        self.write("set_tool", |transaction| transaction.execute(SET_TOOL, params![name, timeout, started]).map(drop))
     }
 
     pub(super) fn clear_tool(&mut self) -> Result<(), MailboxError> {
@@ -157,7 +160,7 @@ impl Outbound {
         if !any {
             return Ok(());
         }
-        self.write(|transaction| {
+        self.write("clear_tool", |transaction| {
             transaction.execute(SET_TOOL, params![None::<&str>, None::<i64>, None::<&str>]).map(drop)
         })
     }
@@ -191,11 +194,18 @@ impl Outbound {
         read().map_err(MailboxError::outbound("read"))
     }
 
-    fn write(&mut self, body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), MailboxError> {
+    /// `name` is what tests call the commit by.
+    fn write(
+        &mut self,
+        name: &'static str,
+        body: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), MailboxError> {
         let failed = MailboxError::outbound("write");
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
         body(&transaction).and_then(|()| self.dealt_with.remove(&transaction)).map_err(&failed)?;
+        nc_failpoint::before("outbound", name).map_err(file_error("write"))?;
         transaction.commit().map_err(&failed)?;
+        nc_failpoint::after("outbound", name);
         self.dealt_with = DealtWith::default();
         Ok(())
     }
@@ -300,11 +310,16 @@ fn wait_a_little(tries: i32) -> bool {
     tries < BUSY_TRIES
 }
 
+fn file_error(operation: &'static str) -> impl Fn(io::Error) -> MailboxError {
+    move |source| MailboxError::File { operation, name: OUTBOUND_FILE.to_owned(), source }
+}
+
 /// Makes the file with the rights that let the host's group read it, or sees that a plain one is there.
 fn make_plain_file(path: &Path) -> Result<(), MailboxError> {
-    let error = |source| MailboxError::File { operation: "open", name: OUTBOUND_FILE.to_owned(), source };
+    let error = file_error("open");
+    nc_failpoint::before("outbound", "create").map_err(&error)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o640).custom_flags(NOT_ELSEWHERE);
-    let metadata = options.open(path).and_then(|file| file.metadata()).map_err(error)?;
+    let metadata = options.open(path).and_then(|file| file.metadata()).map_err(&error)?;
     if metadata.is_file() { Ok(()) } else { Err(error(io::Error::other("it is not a regular file"))) }
 }

@@ -17,12 +17,14 @@ const WAIT_FOR_READERS: Duration = Duration::from_millis(250);
 
 /// Makes an empty file where there is none, and gives it exactly `mode` whatever the umask is.
 pub(super) fn create(path: &Path, mode: u32) -> Result<(), MailboxError> {
+    nc_failpoint::before("inbound", "create").map_err(MailboxError::file("create", path))?;
     let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
     match opened {
         Ok(_) => {}
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(e) => return Err(MailboxError::file("create", path)(e)),
     }
+    nc_failpoint::before("inbound", "set_mode").map_err(MailboxError::file("set the mode of", path))?;
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(MailboxError::file("set the mode of", path))
 }
 
@@ -46,6 +48,7 @@ pub(super) fn settle(conn: &Connection, path: &Path) -> Result<(), MailboxError>
 
 /// Makes the tables where they are missing, in one transaction.
 pub(super) fn make_tables(conn: &mut Connection, path: &Path) -> Result<(), MailboxError> {
+    nc_failpoint::before("inbound", "make_tables").map_err(MailboxError::file("write", path))?;
     let mut make = || {
         conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

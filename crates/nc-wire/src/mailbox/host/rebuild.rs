@@ -40,11 +40,15 @@ impl Inbound {
         file::create(&fresh, mode)?;
         let mut conn = file::connect(&fresh)?;
         file::make_tables(&mut conn, &fresh)?;
+        nc_failpoint::before("inbound", "fill").map_err(MailboxError::file("write", &fresh))?;
         fill(&mut conn, contents, &old, outbound_seen).map_err(MailboxError::sqlite(&fresh))?;
         drop(conn);
+        nc_failpoint::before("inbound", "remove_journal").map_err(MailboxError::file("remove the journal of", path))?;
         // An old journal beside the new file would be rolled back into it.
         remove(&beside(path, JOURNAL_SUFFIX))?;
+        nc_failpoint::before("inbound", "rename").map_err(MailboxError::file("rename a new file to", path))?;
         std::fs::rename(&fresh, path).map_err(MailboxError::file("rename a new file to", path))?;
+        nc_failpoint::after("inbound", "rename");
         Ok(Self { path: path.to_owned() })
     }
 }
@@ -92,6 +96,7 @@ fn beside(path: &Path, suffix: &str) -> std::path::PathBuf {
 }
 
 fn remove(path: &Path) -> Result<(), MailboxError> {
+    nc_failpoint::before("inbound", "remove").map_err(MailboxError::file("remove", path))?;
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(MailboxError::file("remove", path)(e)),
         _ => Ok(()),

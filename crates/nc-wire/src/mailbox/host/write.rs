@@ -1,6 +1,5 @@
 //! Writing and reading the rows of `inbound.db`.
 
-use nc_model::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{Inbound, MailboxError};
@@ -15,7 +14,7 @@ impl Inbound {
     /// # Errors
     /// [`MailboxError`]; then none of them is there.
     pub fn append(&self, rows: &[InRow], outbound_seen: i64) -> Result<Vec<Placed>, MailboxError> {
-        self.write(|tx| append(tx, rows, outbound_seen))
+        self.write("append", |tx| append(tx, rows, outbound_seen))
     }
 
     /// Replaces the whole of `destinations`.
@@ -23,7 +22,7 @@ impl Inbound {
     /// # Errors
     /// [`MailboxError`]; then the old ones stand.
     pub fn replace_destinations(&self, destinations: &[Destination]) -> Result<(), MailboxError> {
-        self.write(|tx| replace_destinations(tx, destinations))
+        self.write("replace_destinations", |tx| replace_destinations(tx, destinations))
     }
 
     /// Sets where a reply goes that names no destination.
@@ -31,7 +30,7 @@ impl Inbound {
     /// # Errors
     /// [`MailboxError`]
     pub fn set_routing(&self, routing: &Routing) -> Result<(), MailboxError> {
-        self.write(|tx| set_routing(tx, routing))
+        self.write("set_routing", |tx| set_routing(tx, routing))
     }
 
     /// Says what became of rows that the agent sent; the newest word on a row stands.
@@ -39,7 +38,7 @@ impl Inbound {
     /// # Errors
     /// [`MailboxError`]
     pub fn record_delivered(&self, delivered: &[Delivered]) -> Result<(), MailboxError> {
-        self.write(|tx| record_delivered(tx, delivered))
+        self.write("record_delivered", |tx| record_delivered(tx, delivered))
     }
 
     /// Sets the status of rows; ids that are not there are passed over.
@@ -47,24 +46,12 @@ impl Inbound {
     /// # Errors
     /// [`MailboxError`]
     pub fn set_statuses(&self, statuses: &[(&str, InStatus)]) -> Result<(), MailboxError> {
-        self.write(|tx| {
+        self.write("set_statuses", |tx| {
             let mut update = tx.prepare("UPDATE messages_in SET status = ?2 WHERE id = ?1 AND status <> ?2")?;
             for (id, status) in statuses {
                 update.execute(params![id, status.as_str()])?;
             }
             Ok(())
-        })
-    }
-
-    /// Puts a row off until `after` and counts one more try.
-    ///
-    /// # Errors
-    /// [`MailboxError`]
-    pub fn postpone(&self, id: &str, after: Timestamp) -> Result<(), MailboxError> {
-        self.write(|tx| {
-            let sql =
-                "UPDATE messages_in SET process_after = ?2, tries = tries + 1 WHERE id = ?1 AND status = 'pending'";
-            tx.execute(sql, params![id, after.to_string()]).map(|_| ())
         })
     }
 
@@ -75,7 +62,7 @@ impl Inbound {
     pub fn prune(&self, keep: u32) -> Result<(), MailboxError> {
         // The newest row always stays: the next number is counted from it.
         let keep = keep.max(1);
-        self.write(|tx| {
+        self.write("prune", |tx| {
             let settled = "DELETE FROM messages_in WHERE status IN ('completed', 'failed') AND seq <=
                 (SELECT seq FROM messages_in ORDER BY seq DESC LIMIT 1 OFFSET ?1)";
             tx.execute(settled, [keep])?;
@@ -117,15 +104,20 @@ impl Inbound {
         self.read(highest_seq)
     }
 
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, MailboxError> {
+    /// `name` is what tests call the commit by.
+    fn write<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, MailboxError> {
         let mut conn = self.connect()?;
-        let write = || {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let made = work(&tx)?;
-            tx.commit()?;
-            Ok(made)
-        };
-        write().map_err(MailboxError::sqlite(&self.path))
+        let failed = MailboxError::sqlite(&self.path);
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let made = work(&tx).map_err(&failed)?;
+        nc_failpoint::before("inbound", name).map_err(MailboxError::file("write", &self.path))?;
+        tx.commit().map_err(&failed)?;
+        nc_failpoint::after("inbound", name);
+        Ok(made)
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, MailboxError> {

@@ -1,0 +1,42 @@
+//! Kills each program at each of its failpoints while people talk, and has each operation fail there as on a full disk or
+//! a busy store. Whatever happens: each message is answered once, the ledger agrees, and recovery begins at once.
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod house;
+mod release;
+
+use nc_testkit::{Action, Errno};
+
+#[test]
+fn what_is_installed_has_no_failpoints() {
+    release::nothing_installed_is_armed();
+}
+
+#[test]
+fn killed_at_every_failpoint_each_message_is_answered_once() {
+    house::at_every_point(Action::Kill);
+}
+
+#[test]
+fn without_room_for_any_operation_each_message_is_answered_once() {
+    house::at_every_point(Action::Fail(Errno::ENOSPC));
+}
+
+/// As with no room; `make crash` does these two.
+fn is_long() -> bool {
+    std::env::var_os("NC_CRASH").is_some()
+}
+
+#[test]
+fn whatever_is_busy_once_each_message_is_answered_once() {
+    if is_long() {
+        house::at_every_point(Action::Fail(Errno::EBUSY));
+    }
+}
+
+#[test]
+fn whatever_the_disk_fails_at_each_message_is_answered_once() {
+    if is_long() {
+        house::at_every_point(Action::Fail(Errno::EIO));
+    }
+}
