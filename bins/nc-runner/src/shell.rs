@@ -1,9 +1,9 @@
 //! A command by hand in the sandbox that a group's agent would get.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{IsTerminal, Write, stderr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
@@ -24,6 +24,10 @@ use crate::workplace::Workplace;
 
 /// How the session of a shell is called, before an id of its own: sessions of the store have ids alone.
 const PREFIX: &str = "shell-";
+
+/// A directory that its group may write, and that hands its group on.
+const SHARED: u32 = 0o2020;
+const SHARED_MODE: u32 = 0o2770;
 
 /// What runs where no command is given.
 const SHELL: &[&str] = &["/bin/sh", "-i"];
@@ -106,6 +110,7 @@ impl Place {
 
     fn make(installation: &Installation, group: GroupId, name: &str) -> anyhow::Result<Self> {
         let session = installation.session_dir(group, name);
+        make_group_place(session.root.parent().unwrap_or(Path::new("/")))?;
         for directory in [&session.inbox, &session.work_dir] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
             made.with_context(|| at("make", directory))?;
@@ -114,6 +119,20 @@ impl Place {
         Inbound::create(&session.inbound_db, 0o600)?;
         Ok(Self { session, lock })
     }
+}
+
+/// Makes the directory of a group's sessions, which the router may not have needed yet: as shared as the one that it lies in.
+fn make_group_place(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| at("make", path))?;
+    let above = path.parent().map(fs::metadata).transpose().with_context(|| at("look at", path))?;
+    if above.is_some_and(|above| above.mode() & SHARED == SHARED) {
+        fs::set_permissions(path, Permissions::from_mode(SHARED_MODE)).with_context(|| at("make", path))?;
+    }
+    Ok(())
 }
 
 impl Drop for Place {

@@ -64,7 +64,7 @@ impl Workplace {
             global: installation.global_dir(),
             provider: installation.provider_dir(group),
             agent: agent(installation.libexec_dir())?,
-            identity: Identity::for_installation(installation.data_dir())?,
+            identity: identity(installation)?,
             is_main,
         })
     }
@@ -183,6 +183,13 @@ impl Workplace {
         mounts.push(Mount::read_only(&self.agent, AGENT));
         mounts
     }
+}
+
+/// Whose the sandboxes are: the owner of the groups' folders, which under units is the runner's user beside data of root's.
+fn identity(installation: &Installation) -> anyhow::Result<Identity> {
+    let groups = installation.groups_dir();
+    let owned = fs::metadata(groups).is_ok_and(|found| found.uid() != 0);
+    Ok(Identity::for_installation(if owned { groups } else { installation.data_dir() })?)
 }
 
 /// nc-agent lies beside this program, or where only other programs look for programs.

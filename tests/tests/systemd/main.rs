@@ -10,3 +10,4 @@ mod idle;
 mod kills;
 mod power;
 mod stops;
+mod walls;
