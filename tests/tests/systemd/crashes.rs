@@ -6,6 +6,11 @@ use nc_testkit::machine::Machine;
 
 use crate::house::{SLOW, answers, balances, house, is_answered, nothing_that_waits_has_failed, talk};
 
+/// One ring of the router's bell.
+const RING: &str = "import socket
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'', '/run/nanoclaw/router.sock')
+";
+
 /// A hundred rings of each bell in ten seconds, whoever hears them.
 const RINGS: &str = "import socket, time
 ringer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -70,5 +75,30 @@ fn a_bad_configuration_ends_programs_until_it_is_mended_and_rings_start_no_loop(
     machine.configure("provider = \"echo\"\n");
     machine.ok(["systemctl", "start", "nc-router.service", "nc-ipcd.service"]);
     is_answered(&machine, "main", "mended");
+    balances(&machine);
+}
+
+#[test]
+fn a_socket_that_has_failed_is_named_by_doctor_and_started_again_by_the_sweep_and_the_owners_are_told() {
+    let Some(machine) = house("a socket that has failed") else { return };
+    // One that leaves without reading its bell is started again without a pause, until its start limit ends that.
+    machine.drop_in(
+        "nc-router.service",
+        "[Unit]\nStartLimitBurst=5\n[Service]\nExecStart=\nExecStart=/bin/true\nType=oneshot\n",
+    );
+    machine.ok(["systemctl", "stop", "nc-router.service"]);
+    machine.ok(["systemctl", "start", "nc-router.socket"]);
+    machine.ok(["python3", "-c", RING]);
+    machine.wait_until("the socket has failed", |machine| machine.show("nc-router.socket", "ActiveState") == "failed");
+    machine.remove_drop_in("nc-router.service");
+    let doctor = machine.command(["nanoclawctl", "doctor"]).output();
+    assert!(doctor.stdout.contains("nc-router.socket"), "{doctor:#?}");
+    machine.ok(["systemctl", "start", "nc-sweep.service"]);
+    is_answered(&machine, "main", "swept");
+    machine.wait_until("the owners are told, or were within the hour", |machine| {
+        let said = machine.logged(&["--unit=nc-notice@nc-router.service.service"]);
+        said.iter().any(|line| line.starts_with("nc-router.service has failed; the owners "))
+    });
+    nothing_that_waits_has_failed(&machine);
     balances(&machine);
 }
