@@ -9,7 +9,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use nc_config::{Doorbell, Installation, Loaded, Options};
+use nc_config::{ConfigError, Doorbell, Installation, Loaded, Options};
 use nc_store::Store;
 use nix::unistd::geteuid;
 
@@ -29,7 +29,16 @@ pub(crate) struct Installed {
 impl Installed {
     /// Finds the installation and reads its configuration.
     pub(crate) fn load(options: &Options) -> anyhow::Result<Self> {
-        let loaded = nc_config::load(options)?;
+        Self::of(nc_config::load(options)?)
+    }
+
+    /// The same by what is right in the configuration, and what is wrong.
+    pub(crate) fn load_what_is_right(options: &Options) -> anyhow::Result<(Self, Option<ConfigError>)> {
+        let (loaded, wrong) = nc_config::load_what_is_right(options)?;
+        Ok((Self::of(loaded)?, wrong))
+    }
+
+    fn of(loaded: Loaded) -> anyhow::Result<Self> {
         let dir = loaded.installation.dir();
         let found = fs::metadata(dir).with_context(|| format!("failed to look at the installation {}", quoted(dir)))?;
         let owner = Some((found.uid(), found.gid())).filter(|(uid, _)| geteuid().is_root() && *uid != 0);

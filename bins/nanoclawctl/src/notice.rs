@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use nc_config::{Doorbell, Options};
+use nc_config::{ConfigError, Doorbell, Options};
 use nc_model::Timestamp;
 use nc_store::{NewNotice, Store, now};
 use nix::unistd::getppid;
@@ -24,14 +24,12 @@ const TOLD_EVERY: i64 = 60 * 60 * 1000;
 const MAX_NAME: usize = 255;
 
 pub(crate) fn run(options: &Options, notice: &cli::Notice) -> anyhow::Result<ExitCode> {
-    let installed = Installed::load(options)?;
+    // That it is wrong may be why the unit has failed.
+    let (installed, wrong) = Installed::load_what_is_right(options)?;
     let mut store = installed.existing_store()?;
     let unit = &notice.unit;
     let cause = cause(unit, now());
-    let text = format!(
-        "{unit} has failed. `{}` says why, and `nanoclawctl doctor` whether it runs again and what to do.",
-        manager().journal(unit)
-    );
+    let text = text(unit, wrong.as_ref());
     let notice = NewNotice { chat: None, unit: unit.clone(), text, cause };
     if !store.say_notice_once(&notice)? {
         line(format!("{unit} has failed; the owners were told less than an hour ago"))?;
@@ -48,6 +46,20 @@ pub(crate) fn run(options: &Options, notice: &cli::Notice) -> anyhow::Result<Exi
         format!("{unit} has failed; the owners are told by {}", channels.join(", "))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn text(unit: &str, wrong: Option<&ConfigError>) -> String {
+    let journal = manager().journal(unit);
+    match wrong {
+        None => {
+            format!(
+                "{unit} has failed. `{journal}` says why, and `nanoclawctl doctor` whether it runs again and what to do."
+            )
+        }
+        Some(wrong) => format!(
+            "{unit} has failed, and the configuration is wrong: {wrong}. Mend it, then start the unit; `{journal}` says more."
+        ),
+    }
 }
 
 /// Makes a delivery in each chat where an owner can be reached, and returns their channels. Where none can, the notice

@@ -96,3 +96,17 @@ fn what_is_no_unit_is_refused_and_without_a_store_a_person_must_look() {
     assert_eq!(ran.status, 78, "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no store"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_wrong_configuration_is_told_of_by_what_is_right_in_it() {
+    let house = House::with_main();
+    fs::write(house.path().join("nanoclaw.toml"), "max_runs = \"many\"\nno_such_key = 1\n").expect("a configuration");
+    assert_eq!(house.ctl(&["ledger"]).status, 78);
+    let said = house.ok(&["notice", "nc-router.service"]);
+    assert_eq!(said, "nc-router.service has failed; the owners are told by terminal\n");
+    let told = house.told();
+    assert!(
+        told[0].contains("the configuration is wrong: ") && told[0].contains("nanoclaw.toml:1: max_runs"),
+        "{told:?}"
+    );
+}

@@ -37,7 +37,7 @@ pub use error::ConfigError;
 pub use example::example;
 pub use installation::{Doorbell, Installation, SessionDir};
 pub use keys::{KEYS, Key};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_what_is_right};
 pub use nc_model::{ClaudeVersion, Provider, Runtime};
 pub use options::{Options, env_name};
 pub use provider::{Choice, NoProvider};

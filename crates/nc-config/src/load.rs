@@ -1,7 +1,7 @@
 //! Puts the configuration together: option over environment over files over defaults.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -35,30 +35,50 @@ pub fn load(options: &Options) -> Result<Loaded, ConfigError> {
     load_with(options, std::env::vars_os().collect())
 }
 
+/// The same for who has to tell of a wrong configuration: keys and files that are wrong are passed over as if they were not
+/// there, and the first of those errors is returned, too.
+///
+/// # Errors
+/// [`ConfigError`] where the installation is not found, its files cannot be read, or an option is wrong.
+pub fn load_what_is_right(options: &Options) -> Result<(Loaded, Option<ConfigError>), ConfigError> {
+    let mut layers = Layers::new()?;
+    layers.passed_over = Some(Vec::new());
+    let (loaded, wrong) = lay(layers, options, std::env::vars_os().collect())?;
+    Ok((loaded, wrong.into_iter().next()))
+}
+
 pub(crate) fn load_with(options: &Options, environment: Vec<(OsString, OsString)>) -> Result<Loaded, ConfigError> {
+    lay(Layers::new()?, options, environment).map(|(loaded, _)| loaded)
+}
+
+/// Lays files, environment and options over `layers`; also returns what was passed over.
+fn lay(
+    mut layers: Layers,
+    options: &Options,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<(Loaded, Vec<ConfigError>), ConfigError> {
     let home = place::home(&environment);
     let variables = ours(environment)?;
     let dir = variables.iter().find(|(name, _)| name == ENV_DIR).map(|(_, value)| value.as_os_str());
     let dir = place::find(options.dir.as_deref(), dir, home.as_deref())?;
-    let mut layers = Layers::new()?;
     for (path, text) in files::read_all(&dir)? {
-        layers.file(&path, &text)?;
+        let laid = layers.file(&path, &text);
+        layers.unless_passed_over(laid)?;
     }
     for (name, value) in variables.iter().filter(|(name, _)| name != ENV_DIR) {
-        let source = Source::Environment { variable: name.clone() };
-        let key = key_of(name)?;
-        let value = value.to_str().ok_or_else(|| ConfigError::NotUtf8 { variable: name.clone() })?;
-        layers.set(&key, Raw::Text(value), source)?;
+        let laid = layers.variable(name, value);
+        layers.unless_passed_over(laid)?;
     }
     for given in &options.set {
         let pair = given.split_once('=').ok_or_else(|| ConfigError::NotAssignment { given: given.clone() })?;
         layers.set(pair.0.trim(), Raw::Text(pair.1), Source::Option)?;
     }
+    let wrong = layers.passed_over.take().unwrap_or_default();
     let loaded = layers.finish(dir);
     if let Some((path, most)) = loaded.installation.too_long() {
         return Err(ConfigError::TooLong { path: path.to_owned(), length: path.as_os_str().len(), most });
     }
-    Ok(loaded)
+    Ok((loaded, wrong))
 }
 
 /// The key that a variable sets. Only one spelling of each counts, or two of them could contradict each other.
@@ -93,12 +113,14 @@ fn ours(environment: Vec<(OsString, OsString)>) -> Result<Vec<(String, OsString)
 struct Layers {
     config: Config,
     settings: BTreeMap<String, (String, Source)>,
+    /// What was wrong; none where nothing wrong is passed over.
+    passed_over: Option<Vec<ConfigError>>,
 }
 
 impl Layers {
     /// The defaults.
     fn new() -> Result<Self, ConfigError> {
-        let mut layers = Self { config: Config::blank(), settings: BTreeMap::new() };
+        let mut layers = Self { config: Config::blank(), settings: BTreeMap::new(), passed_over: None };
         for key in KEYS {
             let Some(default) = key.default else { continue };
             let table = format!("v = {default}");
@@ -112,6 +134,24 @@ impl Layers {
         Ok(layers)
     }
 
+    /// Keeps an error for later where what is wrong is passed over.
+    fn unless_passed_over(&mut self, laid: Result<(), ConfigError>) -> Result<(), ConfigError> {
+        match (laid, &mut self.passed_over) {
+            (Err(error), Some(passed_over)) => {
+                passed_over.push(error);
+                Ok(())
+            }
+            (laid, _) => laid,
+        }
+    }
+
+    /// Lays a variable's value over.
+    fn variable(&mut self, name: &str, value: &OsStr) -> Result<(), ConfigError> {
+        let key = key_of(name)?;
+        let value = value.to_str().ok_or_else(|| ConfigError::NotUtf8 { variable: name.to_owned() })?;
+        self.set(&key, Raw::Text(value), Source::Environment { variable: name.to_owned() })
+    }
+
     /// Lays a file's values over.
     fn file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -122,14 +162,15 @@ impl Layers {
     fn table(&mut self, place: &Place<'_>, prefix: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
         for (name, value) in table {
             let key = format!("{prefix}{}", name.get_ref());
-            match value.get_ref() {
-                DeValue::Table(inner) if keys::is_table(&key) => self.table(place, &format!("{key}."), inner)?,
+            let laid = match value.get_ref() {
+                DeValue::Table(inner) if keys::is_table(&key) => self.table(place, &format!("{key}."), inner),
                 _ if keys::is_table(&key) => {
                     let reason = format!("is not a table: write [{key}] with keys below it");
-                    return Err(ConfigError::Value { from: place.source(value.span().start), key, reason });
+                    Err(ConfigError::Value { from: place.source(value.span().start), key, reason })
                 }
-                value_of_key => self.set(&key, Raw::Toml(value_of_key), place.source(name.span().start))?,
-            }
+                value_of_key => self.set(&key, Raw::Toml(value_of_key), place.source(name.span().start)),
+            };
+            self.unless_passed_over(laid)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Whole configurations, good and bad, as they lie in a directory.
 
 mod misplaced;
+mod passed_over;
 
 use std::error::Error as _;
 use std::ffi::OsString;

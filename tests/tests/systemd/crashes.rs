@@ -23,6 +23,14 @@ for _ in range(100):
     time.sleep(0.1)
 ";
 
+/// The owners are told that a unit has failed, or were within the hour.
+fn owners_are_told(machine: &Machine, unit: &str) {
+    let (notice, told) = (format!("--unit=nc-notice@{unit}.service"), format!("{unit} has failed; the owners "));
+    machine.wait_until("the owners are told", |machine| {
+        machine.logged(&[&notice]).iter().any(|line| line.starts_with(&told))
+    });
+}
+
 #[test]
 fn programs_that_crash_at_start_fail_no_socket_and_their_work_is_done_once_they_are_mended() {
     let Some(machine) = house("programs that crash at start") else { return };
@@ -67,6 +75,7 @@ fn a_bad_configuration_ends_programs_until_it_is_mended_and_rings_start_no_loop(
         let said = machine.logged(&["--unit", unit, "--priority=err", "--lines=20"]);
         assert!(said.iter().any(|line| line.contains("max_runs")), "{said:?}");
     }
+    owners_are_told(&machine, "nc-ipcd.service");
     machine.ok(["python3", "-c", RINGS]);
     nothing_that_waits_has_failed(&machine);
     for unit in programs {
@@ -95,10 +104,7 @@ fn a_socket_that_has_failed_is_named_by_doctor_and_started_again_by_the_sweep_an
     assert!(doctor.stdout.contains("nc-router.socket"), "{doctor:#?}");
     machine.ok(["systemctl", "start", "nc-sweep.service"]);
     is_answered(&machine, "main", "swept");
-    machine.wait_until("the owners are told, or were within the hour", |machine| {
-        let said = machine.logged(&["--unit=nc-notice@nc-router.service.service"]);
-        said.iter().any(|line| line.starts_with("nc-router.service has failed; the owners "))
-    });
+    owners_are_told(&machine, "nc-router.service");
     nothing_that_waits_has_failed(&machine);
     balances(&machine);
 }
