@@ -10,7 +10,8 @@ use anyhow::{Context, bail};
 use nc_config::{Choice, Installation, SessionDir};
 use nc_model::{FolderName, GroupId};
 use nc_sandbox::{
-    Identity, Limits, Mount, Network, Point, Spec, give_tree, let_owner_use, let_read_tree, prepare_mount_points,
+    Identity, Limits, Mount, Network, Point, Spec, give_tree, let_group_only_read, let_owner_use, let_read_tree,
+    prepare_mount_points,
 };
 use nc_wire::mailbox::schema::{BESIDE_INBOUND, HEARTBEAT_FILE};
 
@@ -79,6 +80,9 @@ impl Workplace {
         }
         for tree in [&self.session.work_dir, &self.group, &self.provider] {
             let_owner_use(tree, self.identity)?;
+        }
+        for tree in [&self.session.work_dir, &self.provider] {
+            let_group_only_read(tree)?;
         }
         // The sign of the agent before, and what SQLite would take for part of `inbound.db`.
         for name in std::iter::once(HEARTBEAT_FILE).chain(BESIDE_INBOUND.iter().copied()) {

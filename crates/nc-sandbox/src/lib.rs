@@ -40,7 +40,7 @@ pub use identity::{FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID};
 pub use mountpoints::{Point, prepare as prepare_mount_points};
 pub use network::{CERTIFICATE_VARIABLES, Network, PROXY_VARIABLES};
 pub use orphans::end_orphans;
-pub use ownership::{give_tree, let_owner_use, let_read_tree};
+pub use ownership::{give_tree, let_group_only_read, let_owner_use, let_read_tree};
 pub use process::wait_until_gone;
 pub use sandbox::{Ending, How, Sandbox, Streams};
 pub use spec::{Access, Limits, Mount, Spec};

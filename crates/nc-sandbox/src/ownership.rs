@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nix::dir::Dir;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, fstatat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, fstatat};
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use rustix::fs::XattrFlags;
 
@@ -54,10 +54,36 @@ pub fn let_read_tree(path: &Path, identity: Identity) -> Result<(), SandboxError
     let Identity::Drop { uid, .. } = identity else { return Ok(()) };
     let failed = |errno: std::io::Error| SandboxError::file("let the sandbox's user read", path, errno);
     let directory = openat(AT_FDCWD, path, DIRECTORY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
-    let list = access_list(uid);
-    match rustix::fs::fsetxattr(&directory, "system.posix_acl_default", &list, XattrFlags::empty()) {
+    set_default(
+        &directory,
+        &[(OWNER, 7, NOBODY), (USER, 5, uid), (GROUP, 0, NOBODY), (MASK, 5, NOBODY), (OTHERS, 0, NOBODY)],
+    )
+    .map_err(failed)
+}
+
+/// Leaves it to the owner of the directory `path`, where that is us, to write there: its group reads what is made there from
+/// now on, as the default access list says that it gets. Nothing happens where the group could not write.
+///
+/// # Errors
+/// [`SandboxError`] where the mode or the list cannot be set.
+pub fn let_group_only_read(path: &Path) -> Result<(), SandboxError> {
+    let failed = |errno: std::io::Error| SandboxError::file("keep for its owner", path, errno);
+    let directory = openat(AT_FDCWD, path, DIRECTORY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let found = fstat(&directory).map_err(|errno| failed(errno.into()))?;
+    let mode = Mode::from_bits_truncate(found.st_mode);
+    if !mode.contains(Mode::S_IWGRP) || found.st_uid != geteuid().as_raw() {
+        return Ok(());
+    }
+    set_default(&directory, &[(OWNER, 7, NOBODY), (GROUP, 5, NOBODY), (OTHERS, 0, NOBODY)]).map_err(failed)?;
+    fchmod(&directory, mode - Mode::S_IWGRP).map_err(|errno| failed(errno.into()))
+}
+
+/// Sets the default access list of a directory, where the file system has such lists.
+fn set_default(directory: &OwnedFd, entries: &[Entry]) -> std::io::Result<()> {
+    let list = access_list(entries);
+    match rustix::fs::fsetxattr(directory, "system.posix_acl_default", &list, XattrFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
-        Err(errno) => Err(failed(errno.into())),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -115,12 +141,19 @@ fn wanted(stat: &FileStat, owner: Uid) -> Option<Mode> {
     (stat.st_uid == owner.as_raw() && !mode.contains(needed)).then_some(mode | needed)
 }
 
-/// An access list as acl(5) and the kernel's `posix_acl_xattr.h` lay it out: the owner everything, `uid` to read, others nothing.
-fn access_list(uid: u32) -> Vec<u8> {
+/// Whom an entry of an access list is for, what they may (as in a mode), and which user or group it is.
+type Entry = (u16, u16, u32);
+
+const OWNER: u16 = 1;
+const USER: u16 = 2;
+const GROUP: u16 = 4;
+const MASK: u16 = 0x10;
+const OTHERS: u16 = 0x20;
+const NOBODY: u32 = u32::MAX;
+
+/// An access list as acl(5) and the kernel's `posix_acl_xattr.h` lay it out.
+fn access_list(entries: &[Entry]) -> Vec<u8> {
     const VERSION: u32 = 2;
-    const NOBODY: u32 = u32::MAX;
-    let entries: [(u16, u16, u32); 5] =
-        [(1, 7, NOBODY), (2, 5, uid), (4, 0, NOBODY), (0x10, 5, NOBODY), (0x20, 0, NOBODY)];
     let words = entries
         .iter()
         .flat_map(|(tag, may, id)| [&tag.to_le_bytes()[..], &may.to_le_bytes(), &id.to_le_bytes()].concat());

@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use nc_sandbox::{
-    FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID, Point, give_tree, let_owner_use, prepare_mount_points,
+    FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID, Point, give_tree, let_group_only_read, let_owner_use,
+    prepare_mount_points,
 };
 use nix::unistd::{Gid, Uid};
 
@@ -134,4 +135,28 @@ fn who_has_shut_himself_out_is_let_in_and_no_link_is_followed() {
     set(&tree.join("deep/deeper"), 0o700);
     assert_eq!(mode(&outside), 0, "what a link leads to stays as it is");
     let_owner_use(&tree.join("none"), Identity::Own).expect_err("there is nothing of that name");
+}
+
+#[test]
+fn in_a_directory_that_is_left_to_its_owner_the_group_reads_what_is_made_and_writes_nothing() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
+    let make = |name: &str, mode| {
+        let path = place.path().join(name);
+        fs::create_dir(&path).expect("a directory");
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("its mode");
+        path
+    };
+    let shared = make("shared", 0o770);
+    let_group_only_read(&shared).expect("left to its owner");
+    assert_eq!(mode(&shared), 0o750);
+    fs::create_dir(shared.join("below")).expect("a directory");
+    fs::write(shared.join("below/file"), "x").expect("a file");
+    // Without access lists the umask decides.
+    if mode(&shared.join("below")) & 0o022 == 0 && mode(&shared.join("below")) & 0o005 == 0 {
+        assert_eq!(mode(&shared.join("below/file")) & 0o066, 0o040);
+    }
+    let private = make("private", 0o700);
+    let_group_only_read(&private).expect("nothing to be done");
+    assert_eq!(mode(&private), 0o700);
 }
