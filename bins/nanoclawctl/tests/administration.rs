@@ -255,7 +255,7 @@ fn a_log_is_printed_without_what_a_terminal_obeys_and_followed_until_the_run_end
     house.message(&Deed::Context);
     let run = house.run(&house.session(), None);
     assert!(house.ctl(&["run", "log", &run]).stderr.contains("has no log at"));
-    let dir = house.path().join("data/logs/runs/main");
+    let dir = house.path().join("groups/main/logs");
     fs::create_dir_all(&dir).expect("a directory");
     let mut log = File::create(dir.join(format!("{run}.log"))).expect("a log");
     log.write_all(b"one \x1b[2J\n").expect("written");

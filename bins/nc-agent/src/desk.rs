@@ -12,7 +12,7 @@ use nc_wire::mailbox::container::{
     Address, AddressBook, Bounds, Look, Mailbox, MailboxError, NewRow, PendingRow, Settlement,
 };
 use tokio::time::{Instant, sleep};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::address::{Addressed, Stray, address, correction, home};
 use crate::in_flight::{Batch, Taken};
@@ -31,8 +31,8 @@ const A_PROMPT: Bounds = Bounds { rows: 100, bytes: 256 * 1024 };
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How much of a text that reached nobody is logged.
-const MAX_LOGGED: usize = 2000;
+/// How much of a text is logged at level debug, in bytes.
+const MAX_LOGGED: usize = 64 * 1024;
 
 /// One session's mailbox, and what it takes to answer.
 pub(crate) struct Desk {
@@ -116,6 +116,9 @@ impl Desk {
         }
         self.mailbox.take(&taken.iter().map(|row| row.id.as_str()).collect::<Vec<_>>())?;
         let prompt = compose(self.prompt_id(), readable, &book, &self.context);
+        for row in &taken {
+            info!(row = %row.id, "took it, with {} others", taken.len() - 1);
+        }
         info!("took {} rows, {} bytes of prompt", taken.len(), prompt.text.len());
         Ok(Found::Work(Batch::new(prompt, taken)))
     }
@@ -155,6 +158,7 @@ impl Desk {
     ) -> Result<Settled, MailboxError> {
         self.usage += Usage { turns: 1, ..usage };
         let book = self.address_book().await?;
+        log_whole(&answer);
         let addressed = match answer {
             Answer::Text(text) => address(&text, &book),
             Answer::Replies(replies) => addressed_replies(replies, &batch, &book),
@@ -167,6 +171,9 @@ impl Desk {
             return Ok(Settled::Correction(Batch { prompts: vec![prompt], corrected: true, ..batch }));
         }
         let acks: Vec<_> = batch.rows.iter().map(|row| (row.id.clone(), AckStatus::Completed)).collect();
+        for row in &batch.rows {
+            info!(row = %row.id, "ends it, with {} texts", addressed.parcels.len());
+        }
         info!("answered {} rows with {} texts", acks.len(), addressed.parcels.len());
         self.post(addressed.parcels, batch.up_to, &acks).await?;
         Ok(Settled::Done)
@@ -293,14 +300,25 @@ fn addressed_replies(replies: Vec<Reply>, batch: &Batch, book: &AddressBook) -> 
     addressed
 }
 
+/// Everything that the model said, with what is only for itself. It is somebody's conversation, and stays out of other levels.
+fn log_whole(answer: &Answer) {
+    match answer {
+        Answer::Text(text) => debug!("the model says {:?}", beginning(text, MAX_LOGGED)),
+        Answer::Replies(replies) => {
+            for Reply { row, text } in replies {
+                debug!(row, "the model says {:?}", beginning(text, MAX_LOGGED));
+            }
+        }
+    }
+}
+
 fn log_stray(stray: &Stray) {
     match stray {
         Stray::Unknown { name } => {
             error!("a block for {name:?} reached nobody: the agent has no destination of that name");
         }
         Stray::Unaddressed { text } => {
-            let shown = beginning(text, MAX_LOGGED);
-            info!("said to nobody, as the agent has several destinations or none: {shown:?}");
+            info!("{} bytes were said to nobody, as the agent has several destinations or none", text.len());
         }
     }
 }

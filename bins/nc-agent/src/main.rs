@@ -30,10 +30,23 @@ use std::process::ExitCode;
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::{Mode, umask};
-use tracing::error;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, error};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt};
 
 use crate::failure::Failure;
 use crate::options::Options;
+
+/// Logs to standard error, which nc-runner reads. Libraries are heard from a warning on: what they say below may be a secret.
+fn log(level: &str) {
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
+    let is_wanted = |event: &Metadata<'_>| *event.level() <= Level::WARN || event.target().starts_with("nc_");
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
+    Registry::default().with(level).with(lines.with_filter(filter_fn(is_wanted))).init();
+}
 
 fn main() -> ExitCode {
     // Before any secret is read: what else runs in the sandbox has the same user, and could read this process.
@@ -44,7 +57,7 @@ fn main() -> ExitCode {
     };
     // The host's group reads what is made here, nobody else.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_target(false).init();
+    log(&options.log_level);
     let ended = match hidden {
         Ok(()) => run::serve(&options),
         Err(errno) => Err(Failure::Again(anyhow::Error::from(errno).context("hide this process from others"))),

@@ -26,6 +26,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub(crate) look_every: Option<Duration>,
 
+    /// Which log lines are written; at debug also everything that the model says
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub(crate) log_level: String,
+
     /// The Claude Code program, for the provider claude
     #[arg(long, value_name = "FILE", default_value = "/app/claude")]
     pub(crate) claude: PathBuf,

@@ -37,6 +37,7 @@ impl Caller {
             Ok(false) => Err(format!("the request has no end within {LONGEST} bytes")),
             Ok(true) => {
                 let text = std::str::from_utf8(&line).map_err(|error| format!("the request is no text: {error}"))?;
+                debug!(line = ?text, "a request for a run");
                 Asked::parse(text).map(Some)
             }
         }

@@ -5,7 +5,7 @@
 //!          sessions, agent_groups, runs               nanoclaw-store(5)
 //!          the provider's credentials                 $CREDENTIALS_DIRECTORY, nanoclawctl up, <dir>/credentials/
 //! writes   its own row of runs                        nanoclaw-store(5)
-//!          <data>/logs/runs/<group>/                  what the agent printed
+//!          the journal, or <groups>/<folder>/logs/    what the agent printed
 //!          by hand: a session and its prompt          nanoclaw-store(5)
 //! starts   bubblewrap, as a user that is not root
 //! trusts   nothing that comes out of the sandbox
@@ -31,6 +31,7 @@ mod serve;
 mod shell;
 mod signs;
 mod vigil;
+mod whose;
 mod workplace;
 
 use std::ffi::OsString;

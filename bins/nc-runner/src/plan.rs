@@ -1,8 +1,9 @@
 //! What a run is to be, from what the group and the configuration say.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use nc_config::{Choice, Config, Provider, Secret};
+use nc_config::{Choice, Config, LogLevel, Provider, Secret};
 use nc_model::container_config::Wire;
 use nc_model::{ContainerConfig, Runtime};
 use nc_sandbox::Limits;
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) output: u64,
     /// The user's zone.
     pub(crate) timezone: String,
+    /// What the agent logs.
+    log_level: LogLevel,
     /// What is to drive the agent.
     pub(crate) provider: Provider,
     /// The model that the configuration names.
@@ -53,11 +56,20 @@ impl Plan {
             patience: container.run_timeout.unwrap_or(config.run_timeout),
             output: config.max_output,
             timezone: config.timezone_name.clone(),
+            log_level: config.log_level,
             provider,
             model: config.model.clone(),
             assistant: config.assistant_name.clone(),
             target,
         })
+    }
+
+    /// The options of nc-agent: nothing where it is to do as it does by itself.
+    pub(crate) fn agent_options(&self) -> Vec<OsString> {
+        match self.log_level {
+            LogLevel::Info => Vec::new(),
+            level => vec!["--log-level".into(), level.as_str().into()],
+        }
     }
 
     /// What the agent is told on its standard input, where `driver` drives it.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use nc_config::{Choice, Credentials, Doorbell, Installation, Loaded};
 use nc_daemon::{Daemon, Failure};
 use nc_model::{RunOutcome, SessionStatus};
-use nc_sandbox::{Sandbox, Streams};
-use nc_store::{Begun, NewRun, RunEnd, Store, new_id, now};
+use nc_sandbox::{Mount, Sandbox, Streams};
+use nc_store::{Begun, NewRun, RunEnd, RunPlan, Store, new_id, now};
 use tokio::io::AsyncWriteExt;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use zeroize::Zeroizing;
 
 use crate::capture::{Capture, log_file};
@@ -21,6 +21,7 @@ use crate::refusal::{Refusal, failed};
 use crate::request::Request;
 use crate::signs::Judge;
 use crate::vigil::Vigil;
+use crate::whose::Whose;
 use crate::workplace::Workplace;
 use crate::{announce, previous};
 
@@ -29,6 +30,9 @@ const RUNTIME: &str = "bubblewrap";
 
 /// How long the end of a run is tried to be written where the store is busy; then it is lost, and the router says so.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
+
+/// How many messages a run says that it is for: as many as an agent takes at once.
+const TOLD_OF: u32 = 100;
 
 /// How long it waits between two tries.
 const WRITE_AGAIN: Duration = Duration::from_millis(100);
@@ -108,8 +112,9 @@ impl Run {
         let provider = self.driver.choice.provider();
         info!(message_id = nc_model::event::RUN_BEGAN, run = self.id, %group, session, %provider, "a run begins");
         if let Choice::Echo { for_want_of: Some(why) } = &self.driver.choice {
-            info!(run = self.id, "the echo stands in for a model: {why}");
+            info!(run = self.id, %group, session, "the echo stands in for a model: {why}");
         }
+        self.say_what_for();
         daemon.status(format_args!("{group}: session {session}, run {}", self.id));
         let end = match self.work(daemon).await {
             Ok(end) => end,
@@ -139,6 +144,8 @@ impl Run {
         if target.status == SessionStatus::SetAside {
             let aside = workplace.set_aside(&self.id)?;
             warn!(
+                run = self.id,
+                group = %target.folder,
                 session = target.session,
                 ?aside,
                 "the agent's mailbox could not be read and was set aside; the agent makes a new one"
@@ -147,15 +154,21 @@ impl Run {
         workplace.prepare(&self.id)?;
         // Not before there is something to watch, and before the agent can write.
         announce::to_ipcd(&self.installation);
-        let spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone, &self.driver.choice)?;
+        let mut spec = workplace.spec(&self.id, self.plan.limits, &self.plan.timezone, &self.driver.choice)?;
+        spec.command.extend(self.plan.agent_options());
+        for Mount { source, target, access } in &spec.mounts {
+            debug!(run = self.id, session = self.plan.target.session, ?source, ?target, ?access, "a mount");
+        }
         let streams = Streams { stdin: Stdio::piped(), stdout: Stdio::piped(), stderr: Stdio::piped() };
         let mut sandbox = nc_sandbox::start(&spec, streams, self.lock.share()?)?;
-        let capture = Capture::begin(&mut sandbox, &self.log(), self.plan.output);
+        let (group, store) = (self.installation.group_dir(&target.folder), self.installation.store_file());
+        let whose = self.whose();
+        let capture = Capture::begin(&mut sandbox, &whose, &group, &store, self.plan.output);
         self.tell(sandbox.take_stdin());
         self.name(&sandbox);
         self.name_provider();
         let judge = Judge::new(self.plan.idle, self.plan.patience, Instant::now());
-        let vigil = Vigil { sandbox: &sandbox, work: &session.work_dir, judge };
+        let vigil = Vigil { sandbox: &sandbox, work: &session.work_dir, judge, whose: &whose };
         let done = vigil.keep(daemon, || self.should_leave()).await?;
         let ending = sandbox.wait()?;
         let said = capture.finish().await;
@@ -202,8 +215,25 @@ impl Run {
         }
     }
 
-    fn log(&self) -> std::path::PathBuf {
-        log_file(&self.installation.logs_dir(), self.plan.target.folder.as_str(), &self.id)
+    /// Where a person finds what the agent printed.
+    fn log(&self) -> String {
+        if nc_daemon::in_journal() {
+            return format!("nanoclawctl run log {}", self.id);
+        }
+        log_file(&self.installation.group_dir(&self.plan.target.folder), &self.id).display().to_string()
+    }
+
+    fn whose(&self) -> Whose {
+        let RunPlan { session, folder, .. } = &self.plan.target;
+        Whose { run: self.id.clone(), session: session.clone(), group: folder.to_string() }
+    }
+
+    /// Says for which messages the run is, each under its own. What cannot be read now is found out by the agent.
+    fn say_what_for(&self) {
+        let Whose { run, session, group } = &self.whose();
+        for (seq, channel) in self.store.waiting_messages(session, TOLD_OF).unwrap_or_default() {
+            info!(_message = seq.0, run, session, group, channel, "a run begins that is to answer it");
+        }
     }
 }
 

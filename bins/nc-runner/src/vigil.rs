@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::signs::{Advice, Judge, Signs};
+use crate::whose::Whose;
 
 /// How long an agent that was asked to leave may take: AGENT-WIRE.md, "Idle and leaving".
 pub(crate) const TO_LEAVE: Duration = Duration::from_secs(10);
@@ -52,6 +53,8 @@ pub(crate) struct Vigil<'a> {
     pub(crate) work: &'a Path,
     /// When it is too long without a sign.
     pub(crate) judge: Judge,
+    /// The run.
+    pub(crate) whose: &'a Whose,
 }
 
 impl Vigil<'_> {
@@ -100,13 +103,18 @@ impl Vigil<'_> {
 
     fn ask(&self, done: &mut Done, reason: Reason) -> Result<Leaving, SandboxError> {
         done.asked = Some(reason);
+        let Whose { run, session, group } = self.whose;
         let heard = self.sandbox.ask_to_leave()?;
         match reason {
             Reason::Hung => {
-                warn!(message_id = nc_model::event::RUN_HUNG, "the agent shows no sign of work: it is asked to leave");
+                let message_id = nc_model::event::RUN_HUNG;
+                warn!(message_id, run, session, group, "the agent shows no sign of work: it is asked to leave");
             }
-            Reason::Idle => warn!("the agent has had nothing to do for long and should have left: it is asked to"),
-            Reason::Asked | Reason::Stopped => info!(?reason, "the agent is asked to leave"),
+            Reason::Idle => warn!(
+                run,
+                session, group, "the agent has had nothing to do for long and should have left: it is asked to"
+            ),
+            Reason::Asked | Reason::Stopped => info!(run, session, group, ?reason, "the agent is asked to leave"),
         }
         Ok(Leaving { kill_at: Instant::now() + TO_LEAVE, heard })
     }
@@ -118,7 +126,8 @@ impl Vigil<'_> {
             return Ok(());
         }
         if !done.killed {
-            warn!("the agent did not leave within {} s: it is killed", TO_LEAVE.as_secs());
+            let Whose { run, session, group } = self.whose;
+            warn!(run, session, group, "the agent did not leave within {} s: it is killed", TO_LEAVE.as_secs());
         }
         done.killed = true;
         // The kernel may take its time; what is killed is killed once.

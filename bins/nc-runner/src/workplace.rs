@@ -23,6 +23,9 @@ const CLAUDE: &str = "/app/claude";
 /// In a build for tests alone.
 const FAILPOINTS: &str = "/failpoints";
 
+/// What is kept of the output of runs, in the group's folder. The agent sees it and cannot change it.
+pub(crate) const LOGS: &str = "logs";
+
 /// The environment of everything in a sandbox. TZ comes with the configuration.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("HOME", "/home/node"),
@@ -96,6 +99,8 @@ impl Workplace {
             Point::Directory("global"),
         ];
         prepare_mount_points(&self.session.work_dir, &points, self.identity, suffix)?;
+        prepare_mount_points(&self.group, &[Point::Directory(LOGS)], self.identity, suffix)?;
+        let_owner_use(&self.group.join(LOGS), self.identity)?;
         for tree in [&self.session.work_dir, &self.session.inbound_db, &self.session.inbox, &self.group, &self.provider]
         {
             give_tree(tree, self.identity)?;
@@ -175,6 +180,7 @@ impl Workplace {
             Mount::read_only(&self.session.inbound_db, inside("inbound.db")),
             Mount::read_only(&self.session.inbox, inside("inbox")),
             Mount::read_write(&self.group, inside("agent")),
+            Mount::read_only(self.group.join(LOGS), inside("agent").join(LOGS)),
         ];
         if self.global.is_dir() {
             mounts.push(if self.is_main {

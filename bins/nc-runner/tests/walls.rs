@@ -30,7 +30,7 @@ fn plant(house: &House) -> Vec<PathBuf> {
         sessions.join(house.main.to_string()).join("another-session/work/planted"),
         sessions.join(house.main.to_string()).join("another-session/in/planted"),
         data.join("media/in/1/planted"),
-        data.join("logs/runs/main/planted"),
+        data.join("logs/planted"),
         house.kit.beside().join("home/planted"),
         house.kit.beside().join("planted"),
     ];
@@ -361,4 +361,22 @@ fn the_status_of_the_command_is_the_runners() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn an_agent_reads_what_its_runs_printed_and_changes_nothing_of_it() {
+    for house in House::each() {
+        let (logs, elsewhere) = (house.group("main").join("logs"), house.kit.beside().join("elsewhere"));
+        fs::create_dir(&elsewhere).expect("a directory");
+        // As an agent may have left it before runs had logs there.
+        std::os::unix::fs::symlink(&elsewhere, &logs).expect("a link");
+        house.settle();
+        let script = "cd /workspace/agent; touch own; for try in 'touch logs/x' 'mv logs away' 'rmdir logs' 'ln -s / logs/l' \
+            'mount -o remount,rw logs' 'umount logs' 'chmod 777 logs'; do $try 2>/dev/null && echo \"$try\"; done; ls -d own logs";
+        let said = house.script(script);
+        assert_eq!(said, "logs\nown\n", "in {} installation", house.whose);
+        let found = fs::symlink_metadata(&logs).expect("the directory");
+        assert!(found.is_dir(), "the link was moved away");
+        assert_eq!(fs::read_dir(&elsewhere).expect("a directory").count(), 0);
+    }
 }

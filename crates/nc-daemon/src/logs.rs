@@ -19,8 +19,8 @@ use crate::journal::{Journal, MESSAGE_ID, SPEAKER};
 /// Whether this program's lines go to the journal.
 static IN_JOURNAL: OnceLock<bool> = OnceLock::new();
 
-/// What libraries say below a warning is left out: nobody has looked at what they say there, and it may be a secret.
-const NOT_OURS: &[&str] = &["h2", "hyper", "hyper_util", "log", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
+/// How the names of our own crates begin.
+const OURS: &[&str] = &["nc_", "nanoclaw"];
 
 /// The place where the level can be changed while the program runs.
 #[derive(Clone, Debug)]
@@ -52,9 +52,9 @@ pub fn to_journal_alone(name: &str, level: &str) {
     let _first = Registry::default().with(level).with(journal.with_filter(filter_fn(is_wanted))).try_init();
 }
 
+/// What libraries say below a warning is left out: nobody here has looked at what they say there, and it may be a secret.
 fn is_wanted(event: &Metadata<'_>) -> bool {
-    let source = event.target().split(':').next().unwrap_or_default();
-    *event.level() <= EventLevel::WARN || !NOT_OURS.contains(&source)
+    *event.level() <= EventLevel::WARN || OURS.iter().any(|ours| event.target().starts_with(ours))
 }
 
 /// Begins to log under `name`, at level info. A second call in one process changes nothing that is heard.

@@ -30,9 +30,17 @@ const GIVEN: &str =
 const ANSWERED_WITH: &str = "SELECT message_seq FROM routings WHERE session_id = ?1 AND message_seq BETWEEN ?2 AND ?3 \
                              AND answer_delivery_id = ?4 ORDER BY message_seq LIMIT ?5";
 
+const WAITING: &str = "SELECT r.message_seq, c.channel FROM routings r JOIN messages m ON m.seq = r.message_seq \
+                       JOIN messaging_groups c ON c.id = m.messaging_group_id \
+                       WHERE r.session_id = ?1 AND r.decision = 'work' AND r.outcome IS NULL \
+                       ORDER BY r.message_seq LIMIT ?2";
+
 /// The queries of this module that run for each message, delivery or doorbell.
-pub(crate) const HOT: &[(&str, &str)] =
-    &[("trail: whether a session was given a message", GIVEN), ("trail: messages of an answer", ANSWERED_WITH)];
+pub(crate) const HOT: &[(&str, &str)] = &[
+    ("trail: whether a session was given a message", GIVEN),
+    ("trail: messages of an answer", ANSWERED_WITH),
+    ("trail: messages that wait for a run", WAITING),
+];
 
 impl Store {
     /// The message that the mailbox's row `row` is, where `session` was given it; none for any other text.
@@ -43,6 +51,16 @@ impl Store {
         let Some((seq, group)) = numbers(row) else { return Ok(None) };
         let given: bool = self.conn().prepare_cached(GIVEN)?.query_row((session, seq, group), |row| row.get(0))?;
         Ok(given.then_some(Seq(seq)))
+    }
+
+    /// The first `limit` messages that an agent of `session` is to answer, and the channels that they came by.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub fn waiting_messages(&self, session: &str, limit: u32) -> Result<Vec<(Seq, String)>, StoreError> {
+        let mut query = self.conn().prepare_cached(WAITING)?;
+        let found = query.query_map((session, limit), |row| Ok((Seq(row.get(0)?), row.get(1)?)))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// The messages that a delivery is about: the one that it replies to, and those that ended with it. `source` is the

@@ -99,7 +99,7 @@ impl House {
 
     /// What the programs and the agents said, for a test that fails.
     pub(crate) fn about(&self) -> String {
-        let logs = self.kit.installation().logs_dir().join("runs/main");
+        let logs = self.group("logs");
         let logs = fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path());
         let agents: Vec<_> = logs.map(|log| fs::read_to_string(log).unwrap_or_default()).collect();
         format!("{}\n{}", self.kit.log(), agents.join("\n--\n"))

@@ -144,7 +144,10 @@ impl House {
 
     /// What the runs of a group have printed.
     pub(crate) fn printed(&self, folder: &str) -> Vec<Printed> {
-        let logs = fs::read_dir(self.kit.dir().join("data/logs/runs").join(folder)).into_iter().flatten().flatten();
+        let logs = fs::read_dir(self.kit.installation().groups_dir().join(folder).join("logs"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let read = |entry: fs::DirEntry| {
             let bytes = fs::read(entry.path()).expect("a log is read");
             let made = bytes.windows(MADE.len()).any(|part| part == MADE);

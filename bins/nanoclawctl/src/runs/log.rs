@@ -1,4 +1,6 @@
-//! What the agent of a run printed, as nc-runner kept it.
+//! What the agent of a run printed, as nc-runner kept it: in a file of the group's folder, or in the journal.
+
+mod journal;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,8 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use nc_store::{RunRecord, Store};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::Mode;
 
 use crate::ending::Refusal;
 use crate::installed::Installed;
@@ -22,40 +26,68 @@ const PIECE: usize = 64 * 1024;
 /// limit changes no more, and nothing tells of the end.
 const LOOK_AGAIN_MS: u16 = 2_000;
 
-/// Where the log of a run lies; none where its group was removed, and with it the name of the place.
+/// Where the log of a run lies that was no journal's; none where its group was removed, and with it the name of the place.
 pub(super) fn file(installed: &Installed, run: &RunRecord) -> Option<PathBuf> {
     let folder = run.folder.as_ref()?;
-    Some(installed.paths().logs_dir().join("runs").join(folder.as_str()).join(format!("{}.log", run.id)))
+    Some(installed.paths().group_dir(folder).join("logs").join(format!("{}.log", run.id)))
 }
 
 /// Prints the log, without what a terminal would obey, and with `follow` what is added until the run ends.
 pub(super) fn print(installed: &Installed, store: &Store, run: &RunRecord, follow: bool) -> anyhow::Result<()> {
-    let path = file(installed, run).ok_or_else(|| Refusal::no(format!("the group of run {} was removed", run.id)))?;
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Refusal::no(format!(
-                "run {} has no log at {}: the newest 50 of a group are kept, and a run has one once its sandbox is built",
-                run.id,
-                quoted(&path)
-            )));
-        }
-        Err(error) => return Err(error).with_context(|| format!("failed to open {}", quoted(&path))),
-    };
-    let mut log = Log { file, path, rest: Vec::new() };
-    if !follow {
-        log.copy()?;
-        return log.end();
+    let path = file(installed, run);
+    if let Some(path) = &path
+        && let Some(file) = found(path).with_context(|| format!("failed to open {}", quoted(path)))?
+    {
+        let printer = Printer::default();
+        return Log { file, path: path.clone(), printer }.print(store, run, follow);
     }
-    // Before the first look: what is written in between is told.
-    let changes = log.watch()?;
-    loop {
-        let ended = store.run(&run.id)?.is_none_or(|run| run.ended_at.is_some());
-        log.copy()?;
-        if ended {
-            return log.end();
+    if journal::print(store, run, follow)? {
+        return Ok(());
+    }
+    let Some(path) = path else { return Err(Refusal::no(format!("the group of run {} was removed", run.id))) };
+    Err(Refusal::no(format!(
+        "run {} has no log at {}, and none in the journal that you may read: the newest 50 of a group are kept, and a run \
+         has one once its sandbox is built",
+        run.id,
+        quoted(&path)
+    )))
+}
+
+/// The file, where there is one. A link is none: an agent may have made it before its runs had logs.
+fn found(path: &Path) -> io::Result<Option<File>> {
+    let (Some(logs), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let opened =
+        open(logs, flags | OFlag::O_DIRECTORY, Mode::empty()).and_then(|logs| openat(logs, name, flags, Mode::empty()));
+    match opened {
+        Ok(file) => {
+            let file = File::from(file);
+            Ok(file.metadata()?.is_file().then_some(file))
         }
-        wait(&changes)?;
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints bytes in pieces as what they are text of.
+#[derive(Default)]
+struct Printer {
+    /// The beginning of a character whose end is not yet there.
+    rest: Vec<u8>,
+}
+
+impl Printer {
+    fn print(&mut self, piece: &[u8]) -> anyhow::Result<()> {
+        self.rest.extend_from_slice(piece);
+        let whole = self.rest.len() - unfinished(&self.rest);
+        output::print(&harmless(&String::from_utf8_lossy(&self.rest[..whole])))?;
+        self.rest.drain(..whole);
+        Ok(())
+    }
+
+    /// Prints what is no whole character.
+    fn end(self) -> anyhow::Result<()> {
+        output::print(&harmless(&String::from_utf8_lossy(&self.rest)))
     }
 }
 
@@ -63,11 +95,27 @@ pub(super) fn print(installed: &Installed, store: &Store, run: &RunRecord, follo
 struct Log {
     file: File,
     path: PathBuf,
-    /// The beginning of a character whose end is not yet there.
-    rest: Vec<u8>,
+    printer: Printer,
 }
 
 impl Log {
+    fn print(mut self, store: &Store, run: &RunRecord, follow: bool) -> anyhow::Result<()> {
+        if !follow {
+            self.copy()?;
+            return self.printer.end();
+        }
+        // Before the first look: what is written in between is told.
+        let changes = self.watch()?;
+        loop {
+            let ended = store.run(&run.id)?.is_none_or(|run| run.ended_at.is_some());
+            self.copy()?;
+            if ended {
+                return self.printer.end();
+            }
+            wait(&changes)?;
+        }
+    }
+
     fn watch(&self) -> anyhow::Result<Inotify> {
         let failed = || format!("failed to watch {}", quoted(&self.path));
         let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).with_context(failed)?;
@@ -84,16 +132,8 @@ impl Log {
             if read == 0 {
                 return Ok(());
             }
-            self.rest.extend_from_slice(&buffer[..read]);
-            let whole = self.rest.len() - unfinished(&self.rest);
-            output::print(&harmless(&String::from_utf8_lossy(&self.rest[..whole])))?;
-            self.rest.drain(..whole);
+            self.printer.print(&buffer[..read])?;
         }
-    }
-
-    /// Prints what is no whole character.
-    fn end(self) -> anyhow::Result<()> {
-        output::print(&harmless(&String::from_utf8_lossy(&self.rest)))
     }
 }
 

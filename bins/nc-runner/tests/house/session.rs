@@ -118,7 +118,7 @@ impl House {
 
     /// What a run printed.
     pub(crate) fn log(&self, run: &str) -> String {
-        let file = self.kit.installation().logs_dir().join(format!("runs/main/{run}.log"));
+        let file = self.group("main").join(format!("logs/{run}.log"));
         fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
@@ -133,7 +133,7 @@ pub(crate) const POLITE: &str = "trap 'echo leaving; exit 0' TERM; cat; echo; ec
 
 /// Waits until the agent has printed `text`.
 pub(crate) fn wait_printed(house: &House, run: &str, text: &str) {
-    let file = house.kit.installation().logs_dir().join(format!("runs/main/{run}.log"));
+    let file = house.group("main").join(format!("logs/{run}.log"));
     wait_until(PATIENCE, "the agent prints", || fs::read_to_string(&file).is_ok_and(|log| log.contains(text)));
 }
 
