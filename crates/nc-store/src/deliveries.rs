@@ -94,8 +94,11 @@ const INSERT: &str = "INSERT OR IGNORE INTO deliveries (id, session_id, source_i
 const QUEUE: &str = "INSERT INTO sends (delivery_id, channel, messaging_group_id, status_at) VALUES (?1, ?2, ?3, ?4)";
 const SEEN: &str = "UPDATE sessions SET outbound_seen = ?2 WHERE id = ?1 AND outbound_seen < ?2";
 const ACTIVE: &str = "UPDATE sessions SET last_active_at = ?2 WHERE id = ?1";
-const LAST_GIVEN: &str =
-    "SELECT max(given_at) FROM routings WHERE session_id = ?1 AND decision = 'work' AND outcome IS NULL";
+// The latest time that the open messages of a session have seen: when one was given, or something was sent to its chat.
+const LAST_SEEN: &str = "SELECT max(max(ifnull(r.given_at, 0), ifnull((SELECT max(d.created_at) + 1 FROM deliveries d \
+                         WHERE d.messaging_group_id = m.messaging_group_id), 0))) \
+                         FROM routings r JOIN messages m ON m.seq = r.message_seq \
+                         WHERE r.session_id = ?1 AND r.decision = 'work' AND r.outcome IS NULL";
 const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE ifnull(session_id, '') = ?1 AND source_id = ?2) \
                      OR EXISTS (SELECT 1 FROM session_inbox WHERE session_id = ?1 AND source = 'refused:' || ?2)";
 
@@ -105,7 +108,7 @@ const STANDS: &str = "SELECT count(*), count(*) FILTER (WHERE status IN ('queued
 /// The queries of this module that run for each message, delivery or doorbell.
 pub(crate) const HOT: &[(&str, &str)] = &[
     ("deliveries: whether a row is known", KNOWN),
-    ("deliveries: last given", LAST_GIVEN),
+    ("deliveries: last seen", LAST_SEEN),
     ("deliveries: whether one has ended", STANDS),
     ("deliveries: highest number", SEEN),
     ("deliveries: routing of an ack", acks::ROUTING),
@@ -176,10 +179,11 @@ impl Store {
     }
 }
 
-/// The time of a look: now, but not before anything open was given, whatever the clock does.
+/// The time of a look: now, but not before anything open was given, and after all that was sent to its chat before, whatever
+/// the clock does: what was sent before a clock was set back would else answer what is given after it.
 fn time_of(tx: &Transaction<'_>, session: &str) -> Result<Timestamp, StoreError> {
-    let given: Option<i64> = tx.prepare_cached(LAST_GIVEN)?.query_row([session], |row| row.get(0))?;
-    Ok(now().max(Timestamp(given.unwrap_or(i64::MIN))))
+    let seen: Option<i64> = tx.prepare_cached(LAST_SEEN)?.query_row([session], |row| row.get(0))?;
+    Ok(now().max(Timestamp(seen.unwrap_or(i64::MIN))))
 }
 
 /// Makes a delivery, queued for its channel; false where its row has one already.

@@ -98,7 +98,8 @@ impl Trouble {
             Self::Full => "no space is left on its disk; make room, then try again",
             Self::ReadOnly => "it is read-only; look at the file's mode and owner and at the file system's mount",
             Self::NoPermission => {
-                "this user may not use the file or its directory; look at mode and owner of both and of what lies above"
+                "this user may not use the file or its directory; look at mode and owner of both and of what lies \
+                 above, and whether the file system is read-only"
             }
             Self::NotADatabase => "the file is not a database; move it away and put a backup in its place",
             Self::Corrupt => "the file is damaged; move it away and put a backup in its place",

@@ -8,8 +8,9 @@ use std::thread::spawn;
 use std::time::{Duration, Instant};
 
 use nc_model::Seq;
+use nc_store::Store;
 
-use crate::Toolkit;
+use crate::{PATIENCE, Toolkit, wait_for};
 
 /// How often a text was shown: plainly, and as what a terminal that died had perhaps shown before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +169,9 @@ fn read(from: impl Read + Send + 'static, to: Sender<String>) {
 
 /// A terminal that was killed may have read a line without storing it; nobody was told that it was accepted.
 fn was_accepted(kit: &Toolkit, text: &str) -> bool {
-    let all = kit.store().messages_after(Seq(0), 1_000_000).expect("a look");
+    let file = kit.installation().store_file();
+    let look = || Store::open(&file).and_then(|store| store.messages_after(Seq(0), 1_000_000)).ok();
+    // It may be full or locked just now.
+    let all = wait_for(2 * PATIENCE, look).expect("the store can be read");
     all.into_iter().any(|message| message.text.as_deref() == Some(text))
 }

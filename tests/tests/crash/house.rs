@@ -1,12 +1,13 @@
 //! A conversation in which something happens at one failpoint after the other.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use nc_testkit::{Action, Failpoints, PATIENCE, Person, Signal, Toolkit, wait_for, wait_until};
 
 /// How long an answer may take: some wait 10 s and more where an agent was killed at the same message twice.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(120);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Programs that the conversation has; each is started anew where a point lies in its start.
 const PROGRAMS: [&str; 4] = ["nc-agent", "nc-runner", "nc-ipcd", "nc-router"];
@@ -28,7 +29,17 @@ pub(crate) struct House {
 impl House {
     /// One in which nothing has run yet.
     pub(crate) fn new() -> Self {
-        let mut kit = Toolkit::new();
+        Self::with(Toolkit::new())
+    }
+
+    /// One in a directory where something is `prepared` first; none where that cannot be. What is prepared goes first.
+    pub(crate) fn new_in<T>(prepare: impl FnOnce(&Path) -> Option<T>) -> Option<(T, Self)> {
+        let kit = Toolkit::new();
+        let prepared = prepare(&kit.dir())?;
+        Some((prepared, Self::with(kit)))
+    }
+
+    fn with(mut kit: Toolkit) -> Self {
         let points = kit.failpoints();
         kit.ctl_ok(["group", "add", "Main", "--folder", "main", "--main"]);
         Self { kit, points, person: Person::new("main"), said: 0 }

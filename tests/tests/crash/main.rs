@@ -2,6 +2,7 @@
 //! a busy store. Whatever happens: each message is answered once, the ledger agrees, and recovery begins at once.
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod faults;
 mod house;
 mod release;
 
@@ -39,4 +40,29 @@ fn whatever_the_disk_fails_at_each_message_is_answered_once() {
     if is_long() {
         house::at_every_point(Action::Fail(Errno::EIO));
     }
+}
+
+#[test]
+fn on_a_disk_that_is_full_again_and_again_each_message_is_answered_once() {
+    faults::full_disk();
+}
+
+#[test]
+fn on_a_read_only_file_system_nothing_starts_and_nothing_is_lost() {
+    faults::read_only();
+}
+
+#[test]
+fn while_the_store_is_locked_messages_wait_and_are_answered_once() {
+    faults::kept_lock();
+}
+
+#[test]
+fn while_a_session_is_locked_its_message_waits_and_is_answered_once() {
+    faults::kept_session_lock();
+}
+
+#[test]
+fn whatever_the_clock_says_each_message_is_answered_once() {
+    faults::clock();
 }
