@@ -31,6 +31,14 @@ fn an_ordinary_user_has_an_installation_of_ones_own() {
     assert!(!said.stderr.contains("log out"), "the user lingers:\n{}", said.stderr);
     as_user(&machine, "echo 'provider = \"echo\"' >~/.config/nanoclaw/nanoclaw.toml").ok();
     as_user(&machine, "$nanoclawctl group add Main --folder main --main; systemctl --user start nanoclaw.target").ok();
+    // For a user's own manager nothing is encrypted.
+    let kept =
+        "printf hunter2 | $nanoclawctl secret set ANTHROPIC_API_KEY; stat --format=%a .config/nanoclaw/credentials/*";
+    let kept = as_user(&machine, kept).ok();
+    assert!(
+        kept.contains(".config/nanoclaw/credentials/ANTHROPIC_API_KEY") && kept.trim_end().ends_with("600"),
+        "{kept}"
+    );
     is_answered(&machine, "hello from home");
 
     is_closed_off(&machine, "nc-router.service");
@@ -50,7 +58,7 @@ fn an_ordinary_user_has_an_installation_of_ones_own() {
     as_user(&machine, "./tree/install.sh --user --built=$built").ok();
     is_answered(&machine, "hello after an upgrade");
 
-    as_user(&machine, "./tree/install.sh --user --uninstall").ok();
+    as_user(&machine, "$nanoclawctl secret rm ANTHROPIC_API_KEY; ./tree/install.sh --user --uninstall").ok();
     let left =
         as_user(&machine, "find .local .config -type f -o -type l | grep -v '^.local/state/nanoclaw/' || :").ok();
     assert_eq!(left.trim(), ".config/nanoclaw/nanoclaw.toml");
@@ -82,6 +90,10 @@ fn is_closed_off(machine: &Machine, unit: &str) {
     let status = process(machine, &pid, "status");
     let has = |line: &str| status.lines().any(|had| had.split_whitespace().eq(line.split_whitespace()));
     assert!(has("CapBnd: 0000000000000000") && has("NoNewPrivs: 1") && has("Seccomp: 2"), "{status}");
-    let bus = format!("/proc/{pid}/root/run/user/{}/bus", machine.ok(["id", "-u", "ann"]).trim());
-    assert_eq!(machine.ok(["stat", "--format=%a", &bus]).trim(), "0", "the manager's bus");
+    let bus = format!("/run/user/{}/bus", machine.ok(["id", "-u", "ann"]).trim());
+    for (path, elsewhere) in [(bus.as_str(), "666"), ("/home/ann/.config/nanoclaw/credentials", "700")] {
+        let mode =
+            |pid: &str| machine.ok(["stat", "--format=%a", &format!("/proc/{pid}/root{path}")]).trim().to_owned();
+        assert_eq!((mode(&pid), mode(other.trim())), ("0".to_owned(), elsewhere.to_owned()), "{path}");
+    }
 }
