@@ -4,7 +4,7 @@
 use nc_testkit::claude_stand_in;
 use nc_testkit::machine::Machine;
 
-use crate::house::{MACHINE, USER};
+use crate::house::{MACHINE, USER, as_user};
 
 const KEY: &str = "ANTHROPIC_API_KEY";
 
@@ -96,6 +96,26 @@ fn lies_nowhere_else(machine: &Machine) {
     for record in machine.journal(&[]) {
         assert!(!record.to_string().contains(SECRET), "{record}");
     }
+}
+
+#[test]
+fn a_users_credential_reaches_a_run_of_that_users() {
+    let Some(machine) = MACHINE.lend("a user's credential under units") else { return };
+    as_user(&machine, "./tree/install.sh --user --built=$built").ok();
+    claude_stand_in(&machine.path("/usr/local/bin/claude"), "version 2.1.331", None);
+    let configuration = "provider = \"claude\"\nclaude_path = \"/usr/local/bin/claude\"\n";
+    as_user(&machine, "cat >.config/nanoclaw/nanoclaw.toml").input(configuration).ok();
+    as_user(&machine, "cat >agent; install -m 755 agent .local/libexec/nanoclaw/nc-agent").input(AGENT).ok();
+    as_user(&machine, &format!("$nanoclawctl secret set {KEY}")).input(SECRET).ok();
+    as_user(&machine, "$nanoclawctl group add Main --folder main --main; systemctl --user start nanoclaw.target").ok();
+    as_user(&machine, "systemd-run --user --quiet --collect --unit=asker $nanoclawctl talk --once hello").ok();
+    let told = ".local/state/nanoclaw/groups/main/told";
+    machine.wait_until("the agent is told", |machine| as_user(machine, &format!("test -e {told}")).output().success());
+    let told: serde_json::Value =
+        serde_json::from_str(&as_user(&machine, &format!("cat {told}")).ok()).expect("a start object");
+    assert_eq!(told["credentials"][KEY].as_str(), Some(SECRET));
+    as_user(&machine, "systemctl --user stop asker.service; rm agent; ./tree/install.sh --user --uninstall --purge")
+        .ok();
 }
 
 #[test]
