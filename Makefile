@@ -7,7 +7,7 @@ PROGRAMS = nanoclawctl nc-router nc-runner nc-ipcd nc-agent
 PACKAGES = $(PROGRAMS:%=-p %)
 SCRIPTS = install.sh scripts/install/table scripts/install/change scripts/install/units scripts/install/user scripts/install/launchd scripts/machine scripts/need scripts/claude-binary scripts/test scripts/cargo-deny scripts/check-man .ci/run
 
-.PHONY: all build run test crash bench bench-compare soak check install clean
+.PHONY: all build run test crash bench bench-compare soak check fuzz install clean
 all: build
 
 build:
@@ -38,6 +38,12 @@ bench-compare: build
 # Ten messages a second for an hour; NC_SOAK_SECONDS makes it shorter.
 soak: build
 	@$(CARGO) bench --locked -p nanoclaw-tests --bench house -- soak
+
+# Each parser of foreign bytes for so long, two at a time, with other inputs than `make test` has.
+FUZZ_SECONDS ?= 300
+fuzz:
+	@scripts/need test </dev/null
+	NC_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked -p nanoclaw-tests --test fuzz -- --nocapture
 
 check:
 	@scripts/need check </dev/null
