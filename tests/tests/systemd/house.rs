@@ -51,6 +51,16 @@ pub(crate) fn count(said: &[&Said], text: &str) -> usize {
     said.iter().map(|said| said.stdout.matches(&answer).count() + said.stderr.matches(&answer).count()).sum()
 }
 
+/// Asserts that the answer to `text` was printed, and not twice; but for a talk that ended while it printed, which nobody can
+/// know to have done so: the next one prints it, too, and says so.
+#[track_caller]
+pub(crate) fn is_printed_once(said: &[&Said], text: &str) {
+    let again = |line: &&str| line.contains("perhaps shown before") && line.ends_with(&format!("You said: {text}"));
+    let perhaps = said.iter().flat_map(|said| said.stderr.lines()).filter(again).count();
+    let all = count(said, text);
+    assert!(all > 0 && all - perhaps <= 1, "{text:?} is printed {all} times, {perhaps} of them perhaps: {said:#?}");
+}
+
 /// Says `text` to the slow agent, does something as soon as that one has the message (on a machine that is very busy, after
 /// its answer), and returns what the talk printed.
 pub(crate) fn while_it_works(machine: &Machine, text: &str, act: impl FnOnce()) -> Said {

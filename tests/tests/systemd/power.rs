@@ -2,7 +2,7 @@
 
 use nc_testkit::machine::Machine;
 
-use crate::house::{SLOW, balances, count, house, is_answered, talk, while_it_is, while_it_works};
+use crate::house::{SLOW, balances, house, is_answered, is_printed_once, talk, while_it_is, while_it_works};
 
 fn boots(machine: &Machine) {
     machine.start();
@@ -24,7 +24,7 @@ fn what_was_said_before_the_power_went_is_answered_once_after_the_next_boot() {
     let end = talk(&machine, SLOW, "and stay on");
     let all = [&stored, &at_work, &after, &end];
     for text in ["the lights flicker", "the lights go out", "the lights are on", "and stay on"] {
-        assert_eq!(count(&all, text), 1, "{text:?}: {all:#?}");
+        is_printed_once(&all, text);
     }
     balances(&machine);
 }
