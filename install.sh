@@ -125,7 +125,7 @@ may() {
 
 # Two at once would take each other's half for their own.
 alone() {
-    [ "$dry" = no ] && [ -d "$destdir$prefix" ] && command -v flock >/dev/null || return 0
+    [ "$dry" = no ] && [ -d "$destdir$prefix" ] && [ -r "$destdir$prefix" ] && command -v flock >/dev/null || return 0
     exec 9<"$destdir$prefix"
     flock -n 9 || cannot "another install.sh is at work below $destdir$prefix"
 }

@@ -67,6 +67,15 @@ fn is_answered(machine: &Machine, text: &str) {
 }
 
 fn first(machine: &Machine) {
+    let before = disk(machine);
+    machine.sh("mkdir /usr/local/libexec; mount -t tmpfs -o size=40m none /usr/local/libexec");
+    is(&install(machine, &[&format!("--built={BUILT}")]), 78);
+    assert_eq!(
+        machine.sh("cd /usr/local; find libexec -mindepth 1; umount libexec; rmdir libexec"),
+        "",
+        "on a full disk"
+    );
+    before.is_the_same(&disk(machine), "on a full disk");
     is(&machine.command([&format!("{TREE}/install.sh"), &format!("--built={BUILT}")]).user("nobody").output(), 78);
     let built = format!("--built={BUILT}");
     is(&install(machine, &[&built]), 0);
@@ -144,4 +153,5 @@ fn from_the_first_installation_to_purge() {
     is(&install(machine, &["--uninstall", "--purge"]), 0);
     assert_eq!(left_running(machine), "");
     before.is_the_same(&disk(machine), "after --purge");
+    assert_eq!(machine.sh("grep -rlE 'nanoclaw|^nc-' /etc || :"), "", "after --purge");
 }

@@ -60,6 +60,9 @@ impl Tree {
             fs::create_dir(tree.path("tree/bins").join(program)).expect("a directory");
             tree.program(program, "1", "exit 1");
         }
+        tree.write("man/nc-older.8", ".Dd $Mdocdate$\n");
+        tree.write("systemd/nc-older.timer", "[Timer]\n");
+        tree.write("systemd/nc-older.timer.d/50-older.conf", "[Timer]\n");
         tree
     }
 
@@ -94,7 +97,7 @@ impl Tree {
         for program in nc_testkit::PROGRAMS {
             self.program(program, "2", "exit 1");
         }
-        for gone in ["man/nc-agent.8", "systemd/nc-sweep.timer", "systemd/nc-sweep.service.d/50-once.conf"] {
+        for gone in ["man/nc-older.8", "systemd/nc-older.timer", "systemd/nc-older.timer.d/50-older.conf"] {
             fs::remove_file(self.path("tree").join(gone)).expect("it is there");
         }
         self.write("man/nc-newer.8", ".Dd $Mdocdate$\n");

@@ -90,8 +90,8 @@ fn a_newer_version_replaces_what_changed_and_removes_what_is_gone() {
     // Of others, with names that one might make on the way.
     let others = [
         "libexec/nanoclaw/nc-router.new",
-        "share/man/man8/nc-agent.8.new",
-        "lib/systemd/system/nc-sweep.service.d/mine.conf",
+        "share/man/man8/nc-older.8.new",
+        "lib/systemd/system/nc-older.timer.d/mine.conf",
     ];
     for other in others {
         fs::write(tree.dest().join("usr/local").join(other), "of others").expect("a file");
@@ -105,10 +105,10 @@ fn a_newer_version_replaces_what_changed_and_removes_what_is_gone() {
     assert!(
         now.has("usr/local/share/man/man8/nc-newer.8") && now.has(&format!("{UNITS}/nc-newer.timer.d/50-newer.conf"))
     );
-    for gone in ["nc-sweep.timer", "nc-sweep.service.d/50-once.conf"] {
+    for gone in ["nc-older.timer", "nc-older.timer.d/50-older.conf"] {
         assert!(!now.has(&format!("{UNITS}/{gone}")), "{gone}");
     }
-    assert!(!now.has("usr/local/share/man/man8/nc-agent.8"));
+    assert!(!now.has("usr/local/share/man/man8/nc-older.8"));
     for other in others {
         assert_eq!(now.text(&format!("usr/local/{other}")), "of others");
     }
@@ -121,7 +121,7 @@ fn a_newer_version_replaces_what_changed_and_removes_what_is_gone() {
     tree.run(&[]).is(0);
     let fresh = Listing::of(&tree.dest());
     let differences = fresh.differences(&upgraded);
-    assert_eq!(differences, [format!("more: {UNITS}/nc-sweep.service.d")], "the directory that somebody used");
+    assert_eq!(differences, [format!("more: {UNITS}/nc-older.timer.d")], "the directory that somebody used");
 }
 
 #[test]
@@ -178,15 +178,15 @@ fn a_rename_that_fails_puts_the_former_version_back() {
     }
 }
 
-/// Kills the shell that calls it at its n-th call.
+/// Sends the shell that calls it a signal at its n-th call.
 const KILLS: &str = r#"#!/bin/sh
 n=$(($(cat "$0.calls") + 1)); echo $n >"$0.calls"
-if [ $n -ge "$(cat "$0.limit")" ]; then kill -KILL $PPID; exit 1; fi
+if [ $n -ge "$(cat "$0.limit")" ]; then kill -"$(cat "$0.signal")" $PPID; fi
 exec /bin/mv "$@"
 "#;
 
 #[test]
-fn a_run_that_was_cut_off_is_undone_by_the_next() {
+fn a_run_that_is_stopped_undoes_what_it_did_and_one_that_is_killed_is_undone_by_the_next() {
     let (tree, newer) = (Tree::new(), Tree::new());
     newer.newer();
     tree.run(&[]).is(0);
@@ -196,14 +196,21 @@ fn a_run_that_was_cut_off_is_undone_by_the_next() {
     fs::write(&mv, KILLS).expect("a program");
     fs::set_permissions(&mv, Permissions::from_mode(0o755)).expect("a mode");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
-    let cut_at = |limit: &str| {
+    let sent_at = |limit: &str, signal: &str| {
         fs::write(bin.join("mv.calls"), "0").expect("a file");
+        fs::write(bin.join("mv.signal"), signal).expect("a file");
         fs::write(bin.join("mv.limit"), limit).expect("a file");
         let mut command = newer.bare();
         command.arg(format!("--built={}", newer.path("built").display()));
         command.arg(format!("--destdir={}", tree.dest().display())).env("PATH", &path);
         ran(&mut command)
     };
+    for limit in ["1", "5", "9"] {
+        let said = sent_at(limit, "TERM").is(78);
+        assert!(said.stderr.contains("as it was before"), "{}", said.stderr);
+        before.is_the_same(&Listing::of(&tree.dest()), limit);
+    }
+    let cut_at = |limit: &str| sent_at(limit, "KILL");
     for limit in ["1", "4", "9"] {
         assert_eq!(cut_at(limit).code, None, "it was cut off");
         assert_ne!(Listing::of(&tree.dest()), before, "half of it is there");
