@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nc_testkit::{Signal, Toolkit, finish, programs};
+use nc_testkit::{Signal, Toolkit, finish, programs, skip};
 use serde_json::Value;
 
 /// A user that no machine knows by name.
@@ -83,6 +83,9 @@ fn assert_proved(kit: &Toolkit, excused: &[&str]) {
     let warned = proved.iter().filter(|(_, state)| *state != "pass").map(|(name, _)| name.as_str());
     let warned: Vec<_> = warned.filter(|name| !SHARED.contains(name) && !excused.contains(name)).collect();
     assert!(warned.is_empty(), "{warned:?} prove nothing");
+    if proved.get(SHARED[0]).is_none_or(|state| state != "pass") {
+        skip("abstract sockets of the host", "this kernel has no Landlock with scopes, or something forbids it");
+    }
     let left = finish(Command::new("find").arg(kit.dir().join("data/sessions")).args(["-name", "shell-*"]));
     assert!(left.stdout.is_empty(), "a session is left: {}", String::from_utf8_lossy(&left.stdout));
 }

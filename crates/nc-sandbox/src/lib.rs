@@ -10,6 +10,7 @@
 //! | user, process, IPC, host name, cgroup and mount namespaces of its own | the host's processes and names |
 //! | an ordinary uid, no capabilities, no new privileges | everything that only root may |
 //! | three [seccomp filters](seccomp) | the kernel's rarely needed doors |
+//! | Landlock's scopes, where the kernel has them | abstract sockets of the host |
 //! | an empty tmpfs over `/proc/1`, an empty environment and `--args FD` for bubblewrap, no descriptor but 0, 1 and 2 | what bubblewrap's own first process would show |
 //! | a [cgroup](cgroup), else limits of each process | fork bombs and memory hogs |
 //!
@@ -21,6 +22,7 @@ mod descriptors;
 mod error;
 pub mod escape;
 mod identity;
+mod landlock;
 mod mountpoints;
 mod network;
 mod orphans;

@@ -81,6 +81,7 @@ fn prepare(
         // The standard library drops every other group with it.
         command.uid(uid).gid(gid);
     }
+    crate::landlock::hold(&mut command, bwrap);
     let twice =
         |error: command_fds::FdMappingCollision| SandboxError::io("number descriptors")(std::io::Error::other(error));
     command.fd_mappings(mappings).map_err(twice)?;

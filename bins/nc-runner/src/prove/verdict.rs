@@ -19,7 +19,7 @@ const SHARED: &[(&str, &str)] = &[
     (LOOPBACK_PORT, "the network is the host's"),
     (
         ABSTRACT_SOCKET,
-        "the network is the host's, and this kernel has no Landlock that keeps abstract sockets apart (Linux 6.12)",
+        "the network is the host's, and nothing here keeps abstract sockets apart: that takes Landlock's scopes (Linux 6.12)",
     ),
     (HOST_DISK, "only a quota of the file system would limit it"),
 ];
