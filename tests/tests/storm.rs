@@ -173,7 +173,8 @@ fn strike(kit: &mut Toolkit, terminals: &[Arc<AtomicI32>], dice: &mut Dice, stop
         send(pid, Signal::SIGCONT);
     }
     if number == "up" {
-        assert_eq!(kit.stop(Signal::SIGKILL), None);
+        let log = kit.log();
+        assert_eq!(kit.stop(Signal::SIGKILL), None, "{log}");
         kit.start_up();
         return true;
     }

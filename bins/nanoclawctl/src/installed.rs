@@ -112,23 +112,32 @@ impl Installed {
     /// stays.
     pub(crate) fn make_file(&self, path: &Path, content: &str) -> anyhow::Result<bool> {
         let failed = || format!("failed to make {}", quoted(path));
-        nc_failpoint::before("files", "make").with_context(failed)?;
-        let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            Err(error) => return Err(error).with_context(failed),
-        };
-        let filled = self
-            .give_file(&file)
-            .and_then(|()| open_to_group(&file, path))
-            .and_then(|()| nc_failpoint::before("files", "fill"))
-            .and_then(|()| file.write_all(content.as_bytes()));
-        if filled.is_err() {
-            // Half a file would be taken for a whole one the next time.
-            drop(fs::remove_file(path));
+        if path.symlink_metadata().is_ok() {
+            return Ok(false);
         }
-        filled.with_context(failed)?;
-        Ok(true)
+        // Under another name first: half a file would be taken for a whole one the next time.
+        let new = path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
+        let made = self.fill(&new, path, content);
+        let left = remove_if_there(&new);
+        match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.and(left).map(|()| true).with_context(failed),
+        }
+    }
+
+    fn fill(&self, new: &Path, path: &Path, content: &str) -> io::Result<()> {
+        nc_failpoint::before("files", "make")?;
+        // One that was interrupted may have left it.
+        remove_if_there(new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        self.give_file(&file)?;
+        open_to_group(&file, path)?;
+        nc_failpoint::before("files", "fill")?;
+        file.write_all(content.as_bytes())?;
+        nc_failpoint::before("files", "link")?;
+        fs::hard_link(new, path)?;
+        nc_failpoint::after("files", "link");
+        Ok(())
     }
 
     /// A file to be written from its beginning, 0600, never through a link.
@@ -155,6 +164,13 @@ impl Installed {
             Some((uid, gid)) => fchown(file, Some(uid), Some(gid)),
             None => Ok(()),
         }
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -56,6 +56,11 @@ impl Failpoints {
         entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect()
     }
 
+    /// Knows of `point` no more that a program came to it.
+    pub fn forget(&self, point: &str) {
+        fs::remove_file(self.path("reached").join(point)).ok();
+    }
+
     /// Has the next process that comes to `point` do this, once.
     ///
     /// # Panics

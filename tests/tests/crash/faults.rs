@@ -176,12 +176,14 @@ pub(crate) fn kept_session_lock() {
     house.kit.up();
     house.exchange();
     house.person.leave();
+    // A run that is lost, and not buried yet, would be taken to live while somebody has the lock.
+    house.kit.kill("nc-agent", Signal::SIGKILL);
+    house.kit.up_ref().wait_said("a run is over and everything of it taken in");
     let lock = wait_for(PATIENCE, || find(&house.kit.installation().data_dir().join("sessions"), "lock"))
         .expect("a session's lock");
-    house.chill();
     let file = File::options().read(true).write(true).open(lock).expect("the lock");
     let held = wait_for(PATIENCE, || file.try_lock().ok());
-    assert!(held.is_some(), "the run that was killed holds it");
+    assert!(held.is_some(), "the run that is over holds it");
     thread::scope(|scope| {
         let kit = &house.kit;
         scope.spawn(move || {

@@ -97,10 +97,16 @@ impl House {
 
 /// Has a conversation come by every point that it has, with this action at each.
 pub(crate) fn at_every_point(action: Action) {
+    at_points(action, |_| true);
+}
+
+/// The same at the points of which `chosen` says so, by their number.
+pub(crate) fn at_points(action: Action, chosen: impl Fn(usize) -> bool) {
     let mut house = House::new();
     let (mut left, mut slow) = (BTreeSet::new(), Vec::new());
     let mut points = survey(&mut house);
     points.retain(|point| action == Action::Kill || can_fail(point));
+    let points: Vec<_> = points.into_iter().enumerate().filter(|(n, _)| chosen(*n)).map(|(_, point)| point).collect();
     for point in &points {
         let took = visit(&mut house, point, action);
         match took {

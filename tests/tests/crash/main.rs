@@ -2,6 +2,7 @@
 //! a busy store. Whatever happens: each message is answered once, the ledger agrees, and recovery begins at once.
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod administration;
 mod faults;
 mod house;
 mod release;
@@ -14,13 +15,24 @@ fn what_is_installed_has_no_failpoints() {
 }
 
 #[test]
+fn a_command_that_is_killed_anywhere_can_be_typed_again() {
+    administration::killed_at_every_point();
+}
+
+#[test]
 fn killed_at_every_failpoint_each_message_is_answered_once() {
     house::at_every_point(Action::Kill);
 }
 
+/// In two halves, side by side: a run that fails waits 5 s for the next.
 #[test]
 fn without_room_for_any_operation_each_message_is_answered_once() {
-    house::at_every_point(Action::Fail(Errno::ENOSPC));
+    house::at_points(Action::Fail(Errno::ENOSPC), |number| number % 2 == 0);
+}
+
+#[test]
+fn without_room_for_the_other_operations_each_message_is_answered_once() {
+    house::at_points(Action::Fail(Errno::ENOSPC), |number| number % 2 == 1);
 }
 
 /// As with no room; `make crash` does these two.

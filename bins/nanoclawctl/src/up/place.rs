@@ -14,6 +14,10 @@ use super::output::{Level, Voice};
 /// How long programs of an earlier `up` that was killed may take to leave: an agent's 10 s, and 5 more.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long an earlier `up` that was killed may still seem to hold the lock: a child that it was about to start has it until
+/// it begins. A guess: ordinary are microseconds.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
 /// Where runners have their doorbells, below the directory of sockets.
 const RUNS: &str = "runs";
 
@@ -26,7 +30,8 @@ pub(super) fn take(installation: &Installation, voice: &Voice) -> Result<Lock, F
     for name in [RUNS, "channel"] {
         make_dir(&installation.run_dir().join(name))?;
     }
-    let lock = nc_daemon::lock(&installation.lock_file("up")).map_err(|error| beside(error, installation))?;
+    let lock = nc_daemon::lock_within(&installation.lock_file("up"), LAST_BREATH);
+    let lock = lock.map_err(|error| beside(error, installation))?;
     for name in ["router", "ipcd"] {
         wait_for(name, installation, voice)?;
     }
