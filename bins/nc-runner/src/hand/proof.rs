@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use nc_config::{Loaded, Options};
 use nc_daemon::Failure;
+use serde_json::Value;
 
 use super::connection::{Answer, Connection};
 use super::others::Others;
 use super::say;
+use crate::prove::proved_here;
 
 /// Has the tries made by whoever holds the runner's socket, where nobody does by a child of ours, and prints what came of each.
 pub(crate) fn prove(options: &Options, folder: &str) -> ExitCode {
@@ -19,9 +21,12 @@ pub(crate) fn prove(options: &Options, folder: &str) -> ExitCode {
         let group = crate::shell::find(&loaded, folder)?;
         runtime.block_on(async {
             let mut others = Others::new(&loaded, options);
-            let done = asked(&loaded, group.folder.as_str(), &mut others).await;
+            let asked = asked(&loaded, group.folder.as_str(), &mut others).await;
             others.stop().await;
-            done
+            for line in proved_here(asked?, &loaded.installation, &group.folder).await {
+                writeln!(stdout(), "{line}").map_err(Failure::again)?;
+            }
+            Ok(())
         })
     });
     match done {
@@ -33,7 +38,7 @@ pub(crate) fn prove(options: &Options, folder: &str) -> ExitCode {
     }
 }
 
-async fn asked(loaded: &Loaded, folder: &str, others: &mut Others<'_>) -> Result<(), Failure> {
+async fn asked(loaded: &Loaded, folder: &str, others: &mut Others<'_>) -> Result<Vec<Value>, Failure> {
     let mut connection = Connection::open(loaded, others, false).await?;
     match connection.ask(&format!("prove {folder}")).await? {
         Answer::Started => {}
@@ -41,10 +46,11 @@ async fn asked(loaded: &Loaded, folder: &str, others: &mut Others<'_>) -> Result
         Answer::Refused(why) => return Err(Failure::config(anyhow!("nothing is proved: {why}"))),
         Answer::Gone(why) => return Err(Failure::again(anyhow!("nothing is proved: {why}"))),
     }
+    let mut lines = Vec::new();
     while let Some(line) = connection.next().await {
         match line.split_once(' ') {
-            Some(("proof", proof)) => writeln!(stdout(), "{proof}").map_err(Failure::again)?,
-            Some(("ended", _)) => return Ok(()),
+            Some(("proof", proof)) => lines.push(serde_json::from_str(proof).map_err(Failure::again)?),
+            Some(("ended", _)) => return Ok(lines),
             _ => break,
         }
     }

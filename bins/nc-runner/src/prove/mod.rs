@@ -1,6 +1,7 @@
 //! A proof of the walls: every known way out of the sandbox of a group's agent is tried from inside of it, and outside of any, where
 //! the same try has to succeed or proves nothing.
 
+mod again;
 mod bait;
 mod report;
 mod verdict;
@@ -17,6 +18,7 @@ use nc_sandbox::escape::{Targets, Tried, try_all};
 use nc_sandbox::{Mount, Spec, Streams};
 use tokio::io::AsyncWriteExt as _;
 
+pub(crate) use self::again::proved_here;
 use self::bait::{Bait, Decoy};
 use self::report::{FLOOD, Report};
 use self::verdict::Verdicts;
@@ -137,7 +139,7 @@ impl Prepared {
 
     /// The same tries as ourselves, with nothing around them; none where they cannot be made.
     async fn outside(&self) -> Vec<Tried> {
-        match self.try_outside().await {
+        match try_outside(&self.bait, &self.place.session.root, self.targets.processes).await {
             Ok(report) => report.tried,
             Err(failure) => {
                 tracing::warn!(
@@ -147,26 +149,6 @@ impl Prepared {
                 Vec::new()
             }
         }
-    }
-
-    async fn try_outside(&self) -> Result<Report, Failure> {
-        let decoy = self.bait.decoy()?;
-        let scratch = self.place.session.root.clone();
-        let targets = Targets {
-            process: decoy.pid(),
-            first: decoy.pid(),
-            memory: vec![scratch.clone()],
-            mounts: Vec::new(),
-            scratch,
-            ..self.targets.clone()
-        };
-        let _left_open = self.bait.open_descriptor()?;
-        let own = std::env::current_exe().context("find this program's own file")?;
-        let mut command = std::process::Command::new(own);
-        command.arg("--tries").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = Decoy::start(&mut command)?;
-        let streams = child.streams();
-        Ok(exchange(streams, &order(&targets, 0)).await)
     }
 
     async fn inside(&mut self, decoy: &Decoy) -> Result<Report, Failure> {
@@ -183,6 +165,26 @@ impl Prepared {
         sandbox.wait().map_err(sandbox_failed)?;
         Ok(report)
     }
+}
+
+/// Makes the tries with nothing around them, as far as we are not held ourselves. `scratch` is the directory of the bait.
+async fn try_outside(bait: &Bait, scratch: &Path, processes: u32) -> Result<Report, Failure> {
+    let decoy = bait.decoy()?;
+    let targets = Targets {
+        process: decoy.pid(),
+        first: decoy.pid(),
+        memory: vec![scratch.to_owned()],
+        scratch: scratch.to_owned(),
+        processes,
+        ..bait.targets()
+    };
+    let _left_open = bait.open_descriptor()?;
+    let own = std::env::current_exe().context("find this program's own file")?;
+    let mut command = std::process::Command::new(own);
+    command.arg("--tries").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = Decoy::start(&mut command)?;
+    let streams = child.streams();
+    Ok(exchange(streams, &order(&targets, 0)).await)
 }
 
 fn order(targets: &Targets, flood: usize) -> String {

@@ -12,7 +12,7 @@ use super::report::{FLOOD, MAX_REPORT, Report};
 const SHOWN: usize = 600;
 
 /// What is said of a try of which nobody knows whether it would have noticed.
-const UNPROVED: &str = "; it does not succeed outside either, so this proves little";
+pub(super) const UNPROVED: &str = "; it does not succeed outside either, so this proves little";
 
 /// What is reached by design where nothing stands against it, and what would.
 const SHARED: &[(&str, &str)] = &[
@@ -114,7 +114,8 @@ fn line(name: &str, state: &str, inside: &str, outside: Option<&Tried>) -> Value
     json!({ "try": shown(name), "state": state, "inside": shown(inside), "outside": outside })
 }
 
-fn shown(text: &str) -> String {
+/// A text that fits into a line.
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
