@@ -9,6 +9,7 @@
 //! `NC_BENCH_ONLY` names the parts to measure, with spaces between.
 #![expect(clippy::expect_used, reason = "a benchmark stops at the first surprise")]
 
+mod beside;
 mod booted;
 mod claude;
 mod compared;
@@ -42,12 +43,13 @@ const IDLE_SECONDS: u64 = 60;
 /// A part of the report: its name, and what measures it.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("starts", |figures| starts::measure(figures, turns())),
     ("turns", |figures| turns::measure(figures, turns())),
     ("claude", |figures| claude::measure(figures, turns())),
     ("routing", |figures| routing::measure(figures, number("NC_BENCH_HISTORY"))),
     ("scale", |figures| scale::measure(figures, turns(), number("NC_BENCH_HISTORY"))),
+    ("beside", |figures| beside::measure(figures, turns())),
     ("idle", |figures| idle::measure(figures, &mut quiet_house(), idle_span())),
     ("booted", |figures| booted::measure(figures, turns(), idle_span())),
 ];
