@@ -28,7 +28,11 @@ const LONGEST_END: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`SandboxError`] where the system refuses, or the sandbox does not end.
 pub fn end_orphans(lock: &File) -> Result<bool, SandboxError> {
-    let inode = lock.metadata().map_err(SandboxError::io("look at the lock"))?.ino();
+    end_holders(lock.metadata().map_err(SandboxError::io("look at the lock"))?.ino())
+}
+
+/// The same for the lock on the file `inode`.
+pub(crate) fn end_holders(inode: u64) -> Result<bool, SandboxError> {
     let mut ended = false;
     for pid in processes().filter(|pid| name(*pid).as_deref() == Some(BUBBLEWRAP)) {
         // Held before it is looked at, so that what is seen is of the process that is killed.

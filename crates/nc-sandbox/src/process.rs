@@ -54,7 +54,12 @@ impl Process {
     /// Waits until the process is gone, and with the first process of a pid namespace everything in that namespace;
     /// false where that takes longer than `longest`.
     pub(crate) fn gone_within(&self, longest: Duration) -> Result<bool, SandboxError> {
-        wait_readable(self.handle.as_fd(), longest)
+        wait_readable([self.handle.as_fd()], longest)
+    }
+
+    /// Waits until `fd` can be read, its other end is gone, or the process is; false where that takes longer than `longest`.
+    pub(crate) fn says_within(&self, fd: BorrowedFd<'_>, longest: Duration) -> Result<bool, SandboxError> {
+        wait_readable([fd, self.handle.as_fd()], longest)
     }
 
     /// The process that is number 2 in the namespace of which this one is number 1.
@@ -66,13 +71,14 @@ impl Process {
     }
 }
 
-/// Waits until `fd` can be read or its other end is gone; false where that takes longer than `longest`.
-pub(crate) fn wait_readable(fd: BorrowedFd<'_>, longest: Duration) -> Result<bool, SandboxError> {
+/// Waits until one of `fds` can be read or its other end is gone; false where that takes longer than `longest`.
+fn wait_readable<const N: usize>(fds: [BorrowedFd<'_>; N], longest: Duration) -> Result<bool, SandboxError> {
     let until = Instant::now() + longest;
+    let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
+        match poll(&mut fds, timeout) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
             Err(nix::Error::EINTR) => {}

@@ -1,6 +1,6 @@
 //! A sandbox that was started.
 
-use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -10,14 +10,12 @@ use rustix::process::Signal;
 
 use crate::SandboxError;
 use crate::cgroup::{Cgroup, Enforcement};
+use crate::orphans::end_holders;
 use crate::process::{Process, lasting_name};
-use crate::status::Status;
+use crate::status::{LONGEST_START, Start, Status, complaint};
 
 /// How long the kernel may take to end everything in a sandbox whose first process was killed.
 const LONGEST_END: Duration = Duration::from_secs(60);
-
-/// How much of what bubblewrap says is kept where it could not build the sandbox, in bytes.
-const LONGEST_COMPLAINT: u64 = 4096;
 
 /// What the command reads from and writes to.
 #[derive(Debug)]
@@ -40,6 +38,8 @@ pub struct Sandbox {
     id: Option<String>,
     status: Status,
     cgroup: Option<Cgroup>,
+    /// The file whose lock is held in the sandbox.
+    lock: u64,
 }
 
 /// How a sandbox ended.
@@ -69,18 +69,22 @@ pub enum How {
 }
 
 impl Sandbox {
-    /// Watches over bubblewrap just started.
-    pub(crate) fn watch(mut child: Child, mut status: Status, cgroup: Option<Cgroup>) -> Result<Self, SandboxError> {
+    /// Watches over bubblewrap just started, which has the lock on the file `lock`.
+    pub(crate) fn watch(
+        mut child: Child,
+        mut status: Status,
+        cgroup: Option<Cgroup>,
+        lock: u64,
+    ) -> Result<Self, SandboxError> {
         let pid = i32::try_from(child.id()).unwrap_or(0);
-        let outer = Process::open(pid)?;
-        let first = match status.first_process()? {
-            Some(first) => Process::open_first(first, pid)?,
-            None => return Err(gave_up(&mut child)?),
+        let gone = SandboxError::io("take hold of bubblewrap");
+        let outer = Process::open(pid)?.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
+        let first = match status.first_process(&outer)? {
+            Start::First(first) => Process::open_first(first, pid)?,
+            start => return Err(gave_up(&mut child, lock, start)?),
         };
         let id = first.as_ref().and_then(|first| lasting_name(first.pid())).map(|name| format!("bubblewrap:{name}"));
-        let gone = SandboxError::io("take hold of bubblewrap");
-        let outer = outer.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
-        Ok(Self { child, outer, first, id, status, cgroup })
+        Ok(Self { child, outer, first, id, status, cgroup, lock })
     }
 
     /// What the sandbox is called for as long as the machine runs: see [`wait_until_gone`](crate::wait_until_gone).
@@ -154,7 +158,7 @@ impl Sandbox {
     /// [`SandboxError`] where the system does not say, or something cannot be killed.
     pub fn wait(mut self) -> Result<Ending, SandboxError> {
         let status = self.gone()?;
-        let how = match (self.status.exit_code()?, std::os::unix::process::ExitStatusExt::signal(&status)) {
+        let how = match (self.status.exit_code()?, status.signal()) {
             (Some(code), _) => how(code),
             (None, Some(signal)) => How::Torn(u8::try_from(signal).unwrap_or(u8::MAX)),
             // Its first process was killed: it never said how the command ended.
@@ -167,12 +171,14 @@ impl Sandbox {
     fn gone(&mut self) -> Result<ExitStatus, SandboxError> {
         let waiting = SandboxError::io("wait for bubblewrap");
         let status = self.child.wait().map_err(&waiting)?;
-        if let Some(first) = self.first.take() {
-            // bubblewrap leaves as soon as the command did; what the command left running goes with the first process.
-            first.signal(Signal::KILL)?;
-            if !first.gone_within(LONGEST_END)? {
-                return Err(waiting(std::io::ErrorKind::TimedOut.into()));
-            }
+        let Some(first) = self.first.take() else {
+            end_holders(self.lock)?;
+            return Ok(status);
+        };
+        // bubblewrap leaves as soon as the command did; what the command left running goes with the first process.
+        first.signal(Signal::KILL)?;
+        if !first.gone_within(LONGEST_END)? {
+            return Err(waiting(std::io::ErrorKind::TimedOut.into()));
         }
         Ok(status)
     }
@@ -207,13 +213,20 @@ fn how(code: i32) -> How {
     }
 }
 
-fn gave_up(child: &mut Child) -> Result<SandboxError, SandboxError> {
-    child.kill().and_then(|()| child.wait()).map_err(SandboxError::io("end bubblewrap"))?;
-    let mut said = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        let read = stderr.take(LONGEST_COMPLAINT).read_to_string(&mut said);
-        read.map_err(SandboxError::io("read what bubblewrap said"))?;
+/// Ends what is left of a bubblewrap that built nothing, and says what it said.
+fn gave_up(child: &mut Child, lock: u64, start: Start) -> Result<SandboxError, SandboxError> {
+    let status = child.kill().and_then(|()| child.wait()).map_err(SandboxError::io("end bubblewrap"))?;
+    // Where its outer process ends in between, the inner one waits for a word of it, for ever.
+    end_holders(lock)?;
+    let said = child.stderr.take().map(|stderr| complaint(stderr.into())).transpose()?.unwrap_or_default();
+    Ok(SandboxError::NotBuilt { said: last_words(&said, start, status) })
+}
+
+fn last_words(said: &str, start: Start, status: ExitStatus) -> String {
+    let said = if said.is_empty() { "it said nothing" } else { said };
+    match (start, status.signal()) {
+        (Start::Silent, _) => format!("{said}, and was ended after {} s", LONGEST_START.as_secs()),
+        (_, Some(signal)) => format!("{said}, and was ended by signal {signal}"),
+        (_, None) => said.to_owned(),
     }
-    let said = if said.trim().is_empty() { "it said nothing".to_owned() } else { said.trim().to_owned() };
-    Ok(SandboxError::NotBuilt { said })
 }

@@ -12,6 +12,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::fstat;
 use nix::unistd::pipe2;
 
 use crate::arguments::{ARGS_FD, Arguments, FILTER_FDS, FIRST_FILE_FD, LOCK_FD, STATUS_FD};
@@ -50,6 +51,8 @@ pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, Sa
     };
     let arguments = Arguments::new(spec, &mounts);
     let (status, their_status) = pipe2(OFlag::O_CLOEXEC).map_err(SandboxError::system("make a pipe"))?;
+    let status = Status::new(status)?;
+    let held = fstat(&lock).map_err(SandboxError::system("look at the lock"))?.st_ino;
     let mut bubblewrap = prepare(&bwrap, spec.identity, &arguments, lock, their_status)?;
     bubblewrap.arg("--").args(command).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
     nc_failpoint::before("sandbox", "start").map_err(SandboxError::io("start bubblewrap"))?;
@@ -57,7 +60,7 @@ pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, Sa
     nc_failpoint::after("sandbox", "start");
     // Our copies of its descriptors go with it: the pipe ends when bubblewrap does.
     drop(bubblewrap);
-    Sandbox::watch(child, Status::new(status), cgroup)
+    Sandbox::watch(child, status, cgroup, held)
 }
 
 fn prepare(

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nc_store::{Run, new_id};
 use nc_testkit::{PATIENCE, processes, wait_until};
@@ -26,10 +26,16 @@ impl Runner {
     }
 
     pub(crate) fn start_with(house: &House, line: &str, arguments: &[&str]) -> Self {
+        let mut command = house.runner();
+        command.args(arguments);
+        Self::start_as(house, command, line)
+    }
+
+    /// Starts the runner that `command` is.
+    pub(crate) fn start_as(house: &House, mut command: Command, line: &str) -> Self {
         let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         ours.set_read_timeout(Some(nc_testkit::PATIENCE)).expect("a deadline");
-        let mut command = house.runner();
-        command.args(arguments).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
         command.stderr(fs::File::create(house.kit.beside().join("said")).expect("a file for what it says"));
         let process = command.spawn().expect("the runner starts");
         ours.write_all(line.as_bytes()).expect("the line is written");
