@@ -167,7 +167,8 @@ pub(crate) fn words_after(run: &UnjudgedRun) -> String {
         RunOutcome::Killed => "the agent was killed",
         RunOutcome::Lost => "the agent went away without a word",
     };
-    given_up(how, &format!("run {}", run.id))
+    let reached = run.error.as_deref().and_then(nc_model::reached::in_error);
+    given_up(&nc_model::reached::before(reached, how), &format!("run {}", run.id))
 }
 
 /// What the person is told of what is given up because no run was begun.

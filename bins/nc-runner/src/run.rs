@@ -172,8 +172,13 @@ impl Run {
         let done = vigil.keep(daemon, || self.should_leave()).await?;
         let ending = sandbox.wait()?;
         let said = capture.finish().await;
-        let (patience, memory) = (self.plan.patience, self.plan.limits.memory);
-        Ok(Circumstances { ending: &ending, done, said: &said, patience, memory }.end(now()))
+        let (patience, limits) = (self.plan.patience, self.plan.limits);
+        let circumstances = Circumstances { ending: &ending, done, said: &said, patience, limits };
+        if let Some(reached) = circumstances.reached() {
+            let group = &self.plan.target.folder;
+            warn!(message_id = nc_model::event::RUN_LIMITED, run = self.id, %group, session = self.session(), "a run went to its limit: {reached}");
+        }
+        Ok(circumstances.end(now()))
     }
 
     /// Tells the agent what it is to do. Where it does not listen its own end says why.

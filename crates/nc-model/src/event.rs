@@ -13,6 +13,8 @@ pub const RUN_LOST: &str = "afe1efed1e78472888f89a718fb4bec9";
 pub const RUN_REFUSED: &str = "fb635bee62c146fcb1c7cb8e21d38404";
 /// An agent showed no sign of work.
 pub const RUN_HUNG: &str = "fd56459a794e4f90a76886631487c3d1";
+/// A run went to its limit of memory or processes.
+pub const RUN_LIMITED: &str = "407eb1f1d1134dac96706d3f6ca7e86d";
 /// A request of an agent was refused.
 pub const REQUEST_REFUSED: &str = "14b8658a33fa4c918e6dd59d61731a31";
 /// A session was set aside.

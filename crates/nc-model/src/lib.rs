@@ -16,6 +16,7 @@ pub mod markup;
 pub mod naming;
 mod nearest;
 pub mod quantity;
+pub mod reached;
 pub mod retry;
 pub mod rule;
 mod session;

@@ -37,6 +37,7 @@ mod start;
 mod status;
 mod system;
 
+pub use cgroup::Reached;
 pub use error::SandboxError;
 pub use identity::{FIRST_UNNAMED_UID, Identity, LAST_UNNAMED_UID};
 pub use mountpoints::{Point, prepare as prepare_mount_points};

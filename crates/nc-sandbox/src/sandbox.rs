@@ -9,7 +9,7 @@ use nix::sys::time::TimeValLike;
 use rustix::process::Signal;
 
 use crate::SandboxError;
-use crate::cgroup::{Cgroup, Enforcement};
+use crate::cgroup::{Enforcement, Reached, Tally};
 use crate::orphans::end_holders;
 use crate::process::{Process, lasting_name};
 use crate::status::{LONGEST_START, Start, Status, complaint};
@@ -37,7 +37,7 @@ pub struct Sandbox {
     first: Option<Process>,
     id: Option<String>,
     status: Status,
-    cgroup: Option<Cgroup>,
+    tally: Tally,
     /// The file whose lock is held in the sandbox.
     lock: u64,
 }
@@ -51,8 +51,8 @@ pub struct Ending {
     pub cpu_ms: u64,
     /// The most memory in bytes: of all together where a cgroup counted it, else of the largest process.
     pub peak_rss: u64,
-    /// How many processes the kernel ended because the sandbox's memory was used up; 0 where no cgroup counts.
-    pub out_of_memory: u64,
+    /// How often its limits were reached; never where no cgroup counts.
+    pub reached: Reached,
 }
 
 /// How the command of a sandbox ended.
@@ -70,12 +70,7 @@ pub enum How {
 
 impl Sandbox {
     /// Watches over bubblewrap just started, which has the lock on the file `lock`.
-    pub(crate) fn watch(
-        mut child: Child,
-        mut status: Status,
-        cgroup: Option<Cgroup>,
-        lock: u64,
-    ) -> Result<Self, SandboxError> {
+    pub(crate) fn watch(mut child: Child, mut status: Status, tally: Tally, lock: u64) -> Result<Self, SandboxError> {
         let pid = i32::try_from(child.id()).unwrap_or(0);
         let gone = SandboxError::io("take hold of bubblewrap");
         let outer = Process::open(pid)?.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
@@ -84,7 +79,7 @@ impl Sandbox {
             start => return Err(gave_up(&mut child, lock, start)?),
         };
         let id = first.as_ref().and_then(|first| lasting_name(first.pid())).map(|name| format!("bubblewrap:{name}"));
-        Ok(Self { child, outer, first, id, status, cgroup, lock })
+        Ok(Self { child, outer, first, id, status, tally, lock })
     }
 
     /// What the sandbox is called for as long as the machine runs: see [`wait_until_gone`](crate::wait_until_gone).
@@ -96,7 +91,7 @@ impl Sandbox {
     /// How its limits are held.
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {
-        self.cgroup.as_ref().map_or(Enforcement::Each, Cgroup::enforcement)
+        self.tally.enforcement()
     }
 
     /// The pipe to the command's standard input, where it is one.
@@ -190,8 +185,8 @@ impl Sandbox {
         Ok(Ending {
             how,
             cpu_ms: u64::try_from(cpu).unwrap_or(0),
-            peak_rss: self.cgroup.as_ref().and_then(Cgroup::peak).unwrap_or(largest),
-            out_of_memory: self.cgroup.as_ref().map_or(0, Cgroup::out_of_memory),
+            peak_rss: self.tally.peak().unwrap_or(largest),
+            reached: self.tally.reached(),
         })
     }
 }

@@ -16,7 +16,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::pipe2;
 
 use crate::arguments::{ARGS_FD, Arguments, FILTER_FDS, FIRST_FILE_FD, LOCK_FD, STATUS_FD};
-use crate::cgroup::{Cgroup, Place};
+use crate::cgroup::{Cgroup, Place, Tally};
 use crate::descriptors::close_on_exec_from_3;
 use crate::sandbox::{Sandbox, Streams};
 use crate::seccomp::filters;
@@ -56,11 +56,12 @@ pub fn start(spec: &Spec, streams: Streams, lock: OwnedFd) -> Result<Sandbox, Sa
     let mut bubblewrap = prepare(&bwrap, spec.identity, &arguments, lock, their_status)?;
     bubblewrap.arg("--").args(command).stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
     nc_failpoint::before("sandbox", "start").map_err(SandboxError::io("start bubblewrap"))?;
-    let child = spawn_in(cgroup.as_ref(), &mut bubblewrap)?;
+    let tally = Tally::begin(cgroup);
+    let child = spawn_in(tally.cgroup(), &mut bubblewrap)?;
     nc_failpoint::after("sandbox", "start");
     // Our copies of its descriptors go with it: the pipe ends when bubblewrap does.
     drop(bubblewrap);
-    Sandbox::watch(child, status, cgroup, held)
+    Sandbox::watch(child, status, tally, held)
 }
 
 fn prepare(

@@ -11,6 +11,8 @@ const MOST: &[(&str, u32)] = &[
     ("nc-whatsapp@", 15),
     // Only root may start units.
     ("nc-sweep.", 8),
+    // Only root may make control groups of version 1, and give them away; it does so once, and no bytes of others reach it.
+    ("nc-sandboxes.", 12),
 ];
 
 const MOST_WITHOUT_NETWORK: u32 = 5;
@@ -40,6 +42,8 @@ fn no_service_is_more_exposed_than_its_kind_may_be() {
     assert_eq!(exposed(&stage), [""; 0]);
     let loose = |text: &str| text.replace("ProtectSystem=strict\n", "").replace("CapabilityBoundingSet=\n", "");
     stage.change("nc-.service.d/10-common.conf", loose);
-    let services = stage.units_of_kind(".service");
+    let mut services = stage.units_of_kind(".service");
+    // It says itself which capability it has.
+    services.retain(|service| !service.starts_with("nc-sandboxes."));
     assert!(exposed(&stage).len() == services.len(), "not every service is noticed to be too exposed");
 }

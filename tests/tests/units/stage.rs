@@ -100,7 +100,7 @@ impl Stage {
 
     /// What the units name besides, and the units of systemd itself, as they are on this machine.
     fn lean(&self) {
-        for program in ["bin/true", "bin/kill"] {
+        for program in ["bin/true", "bin/kill", "bin/sh"] {
             program_at(&self.path(program));
         }
         let theirs = ["/usr/lib/systemd/system", "/lib/systemd/system"].map(Path::new);
