@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Sweep(Json),
     /// Tell the owners that a unit of the init system has failed, by every channel where they can be reached
     Notice(Notice),
+    /// Wait before a unit of the init system that failed is started again, longer each time; units call it where they have ended
+    Backoff(Backoff),
     /// Print the completions of a shell
     Completions {
         /// The shell

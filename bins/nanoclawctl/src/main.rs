@@ -9,6 +9,7 @@
 //! exits    0, 1 the answer is no or a command failed, 64 usage, 75 try again, 78 a person must look
 //! ```
 
+mod backoff;
 mod bounded;
 mod channel;
 mod chats;
@@ -29,6 +30,7 @@ mod output;
 mod page;
 mod people;
 mod prove;
+mod restarts;
 mod run;
 mod runs;
 mod secret;
@@ -81,6 +83,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Prove(prove) => prove::run(options, prove),
         Command::Sweep(json) => sweep::run(options, json),
         Command::Notice(notice) => notice::run(options, notice),
+        Command::Backoff(backoff) => backoff::run(options, backoff),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

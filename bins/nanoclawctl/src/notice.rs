@@ -26,26 +26,32 @@ const MAX_NAME: usize = 255;
 pub(crate) fn run(options: &Options, notice: &cli::Notice) -> anyhow::Result<ExitCode> {
     // That it is wrong may be why the unit has failed.
     let (installed, wrong) = Installed::load_what_is_right(options)?;
-    let mut store = installed.existing_store()?;
     let unit = &notice.unit;
-    let cause = cause(unit, now());
-    let text = text(unit, wrong.as_ref());
-    let notice = NewNotice { chat: None, unit: unit.clone(), text, cause };
+    line(match tell_of(&installed, unit, text(unit, wrong.as_ref()))? {
+        None => format!("{unit} has failed; the owners were told less than an hour ago"),
+        Some(channels) if channels.is_empty() => {
+            format!("{unit} has failed; no owner can be reached yet, and they are told as soon as one can")
+        }
+        Some(channels) => {
+            let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
+            format!("{unit} has failed; the owners are told by {}", channels.join(", "))
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the owners of `unit`, and returns by which channels; none where they were told of it less than an hour ago.
+pub(crate) fn tell_of(installed: &Installed, unit: &str, text: String) -> anyhow::Result<Option<BTreeSet<String>>> {
+    let mut store = installed.existing_store()?;
+    let notice = NewNotice { chat: None, unit: unit.to_owned(), text, cause: cause(unit, now()) };
     if !store.say_notice_once(&notice)? {
-        line(format!("{unit} has failed; the owners were told less than an hour ago"))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(None);
     }
     let channels = tell(&mut store, &notice.cause)?;
     for channel in channels.iter().filter(|channel| !is_of(unit, channel)) {
-        ring(&installed, channel);
+        ring(installed, channel);
     }
-    line(if channels.is_empty() {
-        format!("{unit} has failed; no owner can be reached yet, and they are told as soon as one can")
-    } else {
-        let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
-        format!("{unit} has failed; the owners are told by {}", channels.join(", "))
-    })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Some(channels))
 }
 
 fn text(unit: &str, wrong: Option<&ConfigError>) -> String {
@@ -96,7 +102,7 @@ fn is_of(unit: &str, channel: &str) -> bool {
 }
 
 /// systemd.exec(5): `MANAGERPID` is the process id of a user's manager, which is our parent where it started us.
-fn manager() -> Units {
+pub(crate) fn manager() -> Units {
     let ours = std::env::var("MANAGERPID").is_ok_and(|pid| pid == getppid().to_string());
     if ours { Units::User } else { Units::System }
 }

@@ -21,7 +21,8 @@ struct Swept {
 }
 
 pub(crate) fn run(options: &Options, json: &cli::Json) -> anyhow::Result<ExitCode> {
-    let installed = Installed::load(options)?;
+    // Sockets are started again whatever is wrong with the configuration.
+    let (installed, _) = Installed::load_what_is_right(options)?;
     let units = Units::of(&installed).ok_or_else(|| {
         Refusal::no("no init system serves this installation: there are no units of it that could have failed")
     })?;

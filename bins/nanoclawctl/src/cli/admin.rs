@@ -321,3 +321,10 @@ pub(crate) struct Notice {
     #[arg(value_name = "UNIT", value_parser = crate::notice::unit_name)]
     pub(crate) unit: String,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Backoff {
+    /// The unit that has ended, with its kind: nc-router.service
+    #[arg(value_name = "UNIT", value_parser = crate::notice::unit_name)]
+    pub(crate) unit: String,
+}

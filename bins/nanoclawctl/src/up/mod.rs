@@ -16,7 +16,7 @@ mod line;
 mod output;
 mod place;
 mod program;
-mod restarts;
+
 mod runs;
 mod stop;
 mod surroundings;

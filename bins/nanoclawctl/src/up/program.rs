@@ -10,8 +10,8 @@ use nc_daemon::Failure;
 use nc_daemon::holder::{Children, Ended, HeldBell, Readiness};
 use nix::sys::signal::Signal;
 
-use super::restarts::{Fault, Restarts};
 use super::surroundings::Surroundings;
+use crate::restarts::{Fault, Restarts};
 
 /// One program of the house.
 #[derive(Debug)]

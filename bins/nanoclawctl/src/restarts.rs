@@ -16,7 +16,7 @@ const APART: Duration = Duration::from_secs(1);
 
 /// Who ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It did: it failed.
     Own,
     /// Somebody outside: a person, a test, or a kernel without memory.
@@ -25,15 +25,25 @@ pub(super) enum Fault {
 
 /// How often a program died in a row.
 #[derive(Debug, Default)]
-pub(super) struct Restarts {
+pub(crate) struct Restarts {
     in_a_row: u32,
 }
 
 impl Restarts {
+    /// One that died `in_a_row` times so far.
+    pub(crate) fn after(in_a_row: u32) -> Self {
+        Self { in_a_row }
+    }
+
+    /// How often it died in a row.
+    pub(crate) fn in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
     /// Returns how long to wait before the next start of a program that was up for `lived`: nothing after the first
     /// death, then 1, 2, 4 … 30 s, and nothing again after it had been up for a minute. What somebody else did to it
     /// does not count, and is made good at once.
-    pub(super) fn delay(&mut self, lived: Duration, fault: Fault) -> Duration {
+    pub(crate) fn delay(&mut self, lived: Duration, fault: Fault) -> Duration {
         if fault == Fault::Outside {
             return if lived < APART { PAUSE } else { Duration::ZERO };
         }
