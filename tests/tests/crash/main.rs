@@ -6,6 +6,7 @@ mod administration;
 mod faults;
 mod house;
 mod release;
+mod troubles;
 
 use nc_testkit::{Action, Errno};
 
@@ -17,6 +18,11 @@ fn what_is_installed_has_no_failpoints() {
 #[test]
 fn a_command_that_is_killed_anywhere_can_be_typed_again() {
     administration::killed_at_every_point();
+}
+
+#[test]
+fn in_trouble_and_killed_everywhere_each_message_is_answered_once() {
+    troubles::killed_at_every_point();
 }
 
 #[test]
