@@ -5,7 +5,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nc_model::{Cause, ChatId, RunOutcome};
 use nc_store::{NewChat, NewMessage, NewRun, RunEnd, now};
@@ -280,6 +280,33 @@ fn a_log_is_printed_without_what_a_terminal_obeys_and_followed_until_the_run_end
     drop(log);
     wait_until(PATIENCE, "it ends with the run", || child.try_wait().expect("a child").is_some());
     assert_eq!(house.ok(&["run", "log", &run[..13]]), "one ␛[2J\ntwo é\n");
+}
+
+#[test]
+fn a_log_that_is_no_file_is_asked_of_the_journal_and_followed_until_the_run_ends() {
+    let house = House::with_main();
+    house.message(&Deed::Context);
+    let run = house.run(&house.session(), None);
+    let bin = house.path().join("bin");
+    fs::create_dir(&bin).expect("a directory");
+    let script = "#!/bin/sh\necho \"$@\"\nprintf 'one \\033[2J\\n'\ncase $* in *--follow*) exec sleep 100;; esac\n";
+    let mut made = Command::new("install");
+    made.args(["-m", "755", "/dev/stdin"]).arg(bin.join("journalctl")).stdin(Stdio::piped());
+    let mut made = made.spawn().expect("install starts");
+    made.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("written");
+    assert!(made.wait().expect("it ends").success());
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
+    let printed = house.command(&["run", "log", &run]).env("PATH", &path).output().expect("it starts");
+    let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
+    assert!(printed.ends_with(&format!("NANOCLAW_RUN={run} SYSLOG_IDENTIFIER=nc-agent\none ␛[2J\n")), "{printed}");
+    let mut command = house.command(&["run", "log", &run, "--follow"]);
+    let mut child = command.env("PATH", &path).stdout(Stdio::piped()).spawn().expect("it starts");
+    Printed::of(&mut child).until("one ␛[2J\n");
+    let outcome = RunOutcome::Completed;
+    let exit_detail = "left".to_owned();
+    let end = RunEnd { ended_at: now(), outcome, error: None, exit_detail, cpu_ms: None, peak_rss: None };
+    house.store().end_run(&run, &end).expect("its end");
+    wait_until(PATIENCE, "it ends with the run", || child.try_wait().expect("a child").is_some());
 }
 
 /// What a child prints.

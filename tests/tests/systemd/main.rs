@@ -7,6 +7,7 @@ mod flood;
 mod hangs;
 mod house;
 mod idle;
+mod journal;
 mod kills;
 mod power;
 mod stops;

@@ -106,6 +106,19 @@ impl Words {
         }
     }
 
+    /// The message that `row` is, where the session was given it. What cannot be looked up counts as none.
+    fn message(&mut self, row: &str) -> Option<i64> {
+        let Whose { run, session, group } = &self.whose;
+        let found = self.rows.message(session, row)?;
+        let seq = match found {
+            Found::Known(seq) => return Some(seq),
+            Found::New(seq) => seq,
+        };
+        // A run that goes on gets messages that it was not begun for.
+        info!(_message = seq, run, session, group, "its agent has it");
+        Some(seq)
+    }
+
     fn has_room(&mut self) -> bool {
         if self.window.elapsed() >= WINDOW {
             (self.window, self.lines) = (Instant::now(), 0);
@@ -132,7 +145,7 @@ impl Sink for Words {
         self.left = self.left.saturating_sub(line.len() as u64);
         let message = match whose {
             Some((_, message)) => message,
-            None => row(text).and_then(|row| self.rows.message(&self.whose.session, row)),
+            None => row(text).and_then(|row| self.message(row)),
         };
         log(&self.whose, level, message, &harmless(text));
         if self.left == 0 {
@@ -194,10 +207,9 @@ impl std::fmt::Debug for Rows {
 }
 
 impl Rows {
-    /// The message that `row` is, where the session was given it. What cannot be looked up counts as none.
-    fn message(&mut self, session: &str, row: &str) -> Option<i64> {
+    fn message(&mut self, session: &str, row: &str) -> Option<Found> {
         if let Some(known) = self.known.get(row) {
-            return Some(*known);
+            return Some(Found::Known(*known));
         }
         if self.store.is_none() {
             self.store = Store::open(&self.path).ok();
@@ -206,8 +218,16 @@ impl Rows {
         if self.known.len() < REMEMBERED {
             self.known.insert(row.to_owned(), found);
         }
-        Some(found)
+        Some(Found::New(found))
     }
+}
+
+/// A message of the session.
+enum Found {
+    /// The agent spoke of it before.
+    Known(i64),
+    /// The agent speaks of it first.
+    New(i64),
 }
 
 #[cfg(test)]
