@@ -3,6 +3,39 @@
 //! The example `hostile` does it, as the nc-agent of a sandbox: it makes the attack that the file `attack` in its group's folder
 //! names, once, and is an honest agent in every run after that.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::binaries::{PROGRAMS, example, programs};
+
+/// The programs, with the hostile agent as nc-agent, where every user can run them.
+///
+/// # Panics
+/// Where they cannot be built or copied.
+#[must_use]
+pub fn hostile_programs() -> TempDir {
+    let dir = tempfile::Builder::new().prefix("nc-hostile.").tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    for name in PROGRAMS.iter().filter(|name| **name != "nc-agent") {
+        copy_program(&programs().join(name), &dir.path().join(name));
+    }
+    copy_program(&example("nc-testkit", "hostile"), &dir.path().join("nc-agent"));
+    dir
+}
+
+/// Copies a program by another process: a descriptor of ours that writes it could live on in a child, and nobody could start it.
+///
+/// # Panics
+/// Where it cannot be copied.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("install").args(["-m", "755"]).args([from, to]).status();
+    assert!(copied.expect("install starts").success(), "{} is copied", from.display());
+}
+
 /// What is to come of an attack. In any case the person's message is answered by the next run, and the ledger balances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {

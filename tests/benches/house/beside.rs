@@ -1,14 +1,11 @@
 //! How long an honest agent's person waits while others attack: `nc_testkit::hostile` over and over, in groups of their own.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nc_testkit::{PROGRAMS, Signal, Toolkit, finish, programs};
-use tempfile::TempDir;
+use nc_testkit::hostile::{copy_program, hostile_programs};
+use nc_testkit::{Signal, Toolkit, finish, programs};
 
 use crate::figures::Figures;
 
@@ -30,7 +27,7 @@ pub(crate) fn measure(figures: &mut Figures, turns: usize) {
     }
     let global = kit.installation().global_dir();
     fs::create_dir_all(&global).expect("the shared folder");
-    install(&programs().join("nc-agent"), &global.join("honest"));
+    copy_program(&programs().join("nc-agent"), &global.join("honest"));
     kit.up();
     honest(&kit);
     let alone = (0..turns).map(|_| honest(&kit)).collect::<Vec<_>>();
@@ -68,20 +65,4 @@ fn attack(kit: &Toolkit, first: usize, over: &AtomicBool) {
         let output = finish(kit.program("nanoclawctl").args(["talk", name, "--once", "hello"]));
         assert!(output.status.success(), "{name}: {}", kit.log());
     }
-}
-
-/// The programs, with the hostile agent as nc-agent, where every user can run them.
-fn hostile_programs() -> TempDir {
-    let dir = tempfile::Builder::new().prefix("nc-hostile.").tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-    for name in PROGRAMS.iter().filter(|name| **name != "nc-agent") {
-        install(&programs().join(name), &dir.path().join(name));
-    }
-    install(&nc_testkit::example("nc-testkit", "hostile"), &dir.path().join("nc-agent"));
-    dir
-}
-
-fn install(from: &Path, to: &Path) {
-    let output = finish(Command::new("install").args(["-m", "755"]).args([from, to]));
-    assert!(output.status.success(), "{} is copied", from.display());
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use nc_model::{FolderName, Timestamp};
 use nc_store::{SessionFilter, SessionRecord};
-use nc_testkit::hostile::Attack;
-use nc_testkit::{PROGRAMS, Toolkit, programs, wait_for};
+use nc_testkit::hostile::{Attack, copy_program, hostile_programs};
+use nc_testkit::{Toolkit, programs, wait_for};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -67,7 +67,7 @@ impl House {
     fn plant(&self) {
         let global = self.kit.installation().global_dir();
         fs::create_dir_all(&global).expect("the shared folder");
-        install(&programs().join("nc-agent"), &global.join("honest"));
+        copy_program(&programs().join("nc-agent"), &global.join("honest"));
         let credentials = self.kit.dir().join("planted-credentials");
         for directory in [&self.victims, &credentials, &self.kit.dir().join("groups/bystander")] {
             fs::create_dir_all(directory).expect("a directory");
@@ -206,21 +206,4 @@ fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
-}
-
-/// The programs, with the hostile agent as nc-agent, where every user can run them.
-fn hostile_programs() -> TempDir {
-    let dir = tempfile::Builder::new().prefix("nc-hostile.").tempdir().expect("a directory");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-    for name in PROGRAMS.iter().filter(|name| **name != "nc-agent") {
-        install(&programs().join(name), &dir.path().join(name));
-    }
-    install(&nc_testkit::example("nc-testkit", "hostile"), &dir.path().join("nc-agent"));
-    dir
-}
-
-/// Copies a program by another process: a descriptor of ours that writes it could live on in a child, and nobody could start it.
-fn install(from: &Path, to: &Path) {
-    let copied = Command::new("install").args(["-m", "755"]).args([from, to]).status();
-    assert!(copied.expect("install starts").success(), "{} is copied", from.display());
 }
